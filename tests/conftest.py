@@ -1,0 +1,62 @@
+"""What every test may ask for: the real model, a tiny one, real data, and a place for runs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def demo_model() -> Path:
+    """Return the folder of the real SmolLM2-135M-Instruct (about 20 s and 90 MB of download on a fresh machine)."""
+    from ft_core.models.demo import demo_model
+
+    return demo_model()
+
+
+@pytest.fixture(scope="session")
+def dictionary() -> Path:
+    """Return the JSONL of the Devil's Dictionary: 817 chats of one question and one answer."""
+    return ROOT / "example_notebooks" / "data" / "devils_dictionary.jsonl"
+
+
+@pytest.fixture(scope="session")
+def tiny_model(demo_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a random Llama (hidden 64, 2 layers) with SmolLM2's tokenizer: trains in seconds."""
+    import torch
+    from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(0)
+    tokenizer = AutoTokenizer.from_pretrained(demo_model)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=512,
+        tie_word_embeddings=True,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    folder = tmp_path_factory.mktemp("models") / "tiny-llama"
+    LlamaForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def runs_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return an empty runs folder, set as the default one."""
+    root = tmp_path / "runs"
+    monkeypatch.setenv("FT_RUNS_DIR", str(root))
+    return root
