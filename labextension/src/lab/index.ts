@@ -1,0 +1,5 @@
+/** The JupyterLab plugins of ft-jupyter: one a feature, so that each can be disabled by its id. */
+
+import { highlight } from './highlight';
+
+export default [highlight];

@@ -1,0 +1,231 @@
+/** The curves of a run: the loss, and beside it one of the other columns. */
+
+import { element, setText } from '../shared/dom';
+import type { Plotly } from '../shared/plotly';
+import { colour } from '../shared/theme';
+import type { Curves, StepColumn } from './curves';
+
+/** Below this many points a line is drawn with a marker at each: one point alone has no line. */
+const SPARSE = 3;
+
+const SIDES: [StepColumn, string][] = [
+  ['learning_rate', 'learning rate'],
+  ['grad_norm', 'gradient norm'],
+  ['tokens_per_second', 'tokens/s'],
+];
+
+const CONFIG = {
+  displaylogo: false,
+  modeBarButtonsToRemove: ['select2d', 'lasso2d', 'autoScale2d'],
+};
+
+export interface Charts {
+  element: HTMLElement;
+  /** Draw with this library from now on. */
+  use(library: Plotly, curves: Curves): void;
+  /** Say why there are no curves. */
+  explain(text: string): void;
+  /** Draw everything again. */
+  replace(curves: Curves): void;
+  /** Draw the points of `fresh` after those drawn before; `all` has them already. */
+  extend(fresh: Curves, all: Curves): void;
+  stop(): void;
+}
+
+export function charts(root: HTMLElement): Charts {
+  let library: Plotly | undefined;
+  let shown: Curves | undefined;
+  let side: StepColumn = 'learning_rate';
+  let drawn = false;
+
+  const lossChart = element('div', { class: 'ft-chart' });
+  const sideChart = element('div', { class: 'ft-chart' });
+  const empty = element('p', { class: 'ft-charts-empty' }, 'The curves begin with the first step.');
+  const choices = SIDES.map(([column, label]) => {
+    const choice = element('button', { type: 'button', 'aria-pressed': column === side }, label);
+    choice.addEventListener('click', () => {
+      side = column;
+      choices.forEach(other => other.setAttribute('aria-pressed', String(other === choice)));
+      redraw();
+    });
+    return choice;
+  });
+  const grid = element(
+    'div',
+    { class: 'ft-charts', hidden: true },
+    element('figure', {}, element('figcaption', {}, 'loss by step'), lossChart),
+    element(
+      'figure',
+      {},
+      element(
+        'figcaption',
+        {},
+        element('span', { class: 'ft-choices', role: 'group', 'aria-label': 'second chart' }, ...choices),
+      ),
+      sideChart,
+    ),
+  );
+
+  const redraw = (): void => {
+    const drawable = library !== undefined && shown !== undefined && hasPoints(shown);
+    grid.hidden = !drawable;
+    empty.hidden = drawable;
+    // Outside the document there are no colours and no sizes yet.
+    drawn = drawable && root.isConnected;
+    if (library && shown && drawn) {
+      void library.react(lossChart, lossTraces(root, shown), layout(root, true), CONFIG);
+      void library.react(sideChart, sideTraces(root, shown, side), layout(root, false), CONFIG);
+    }
+  };
+
+  // The output area may be narrow, hidden or moved to its own tab at any time; a window's resize tells of none of it.
+  const resized = new ResizeObserver(() => {
+    if (!drawn) {
+      redraw();
+    } else if (library && lossChart.clientWidth > 0) {
+      void library.Plots.resize(lossChart);
+      void library.Plots.resize(sideChart);
+    }
+  });
+  const whole = element('div', {}, empty, grid);
+  resized.observe(whole);
+  // A page in the background draws nothing, and draws once when it is looked at again.
+  const looked = (): void => {
+    if (!document.hidden) {
+      redraw();
+    }
+  };
+  document.addEventListener('visibilitychange', looked);
+
+  return {
+    element: whole,
+    use: (loaded, curves) => {
+      library = loaded;
+      shown = curves;
+      redraw();
+    },
+    explain: text => setText(empty, text),
+    replace: curves => {
+      shown = curves;
+      redraw();
+    },
+    extend: ({ steps, evals }, all) => {
+      shown = all;
+      if (!library || document.hidden) {
+        return;
+      }
+      const before = all.steps.step.length - steps.step.length;
+      if (!drawn || before < SPARSE) {
+        redraw();
+        return;
+      }
+      const x: number[][] = [];
+      const y: number[][] = [];
+      const traces: number[] = [];
+      if (steps.step.length) {
+        x.push(steps.step, steps.step);
+        y.push(steps.loss, steps.smoothed);
+        traces.push(0, 1);
+        void library.extendTraces(sideChart, { x: [steps.step], y: [steps[side]] }, [0]);
+      }
+      if (evals.step.length) {
+        x.push(evals.step);
+        y.push(evals.loss);
+        traces.push(2);
+      }
+      if (traces.length) {
+        void library.extendTraces(lossChart, { x, y }, traces);
+      }
+    },
+    stop: () => {
+      resized.disconnect();
+      document.removeEventListener('visibilitychange', looked);
+      library?.purge(lossChart);
+      library?.purge(sideChart);
+    },
+  };
+}
+
+function hasPoints({ steps, evals }: Curves): boolean {
+  return steps.step.length + evals.step.length > 0;
+}
+
+// The traces get copies: plotly.js appends to the arrays that it was given.
+
+function lossTraces(root: HTMLElement, { steps, evals }: Curves): object[] {
+  const mode = steps.step.length <= SPARSE ? 'lines+markers' : 'lines';
+  const loss = colour(root, '--ft-loss');
+  const evalColour = colour(root, '--ft-eval');
+  return [
+    {
+      name: 'loss',
+      x: [...steps.step],
+      y: [...steps.loss],
+      mode,
+      opacity: 0.35,
+      line: { color: loss, width: 1 },
+      marker: { size: 4 },
+      hovertemplate: '%{y:.4f}',
+    },
+    {
+      name: 'smoothed',
+      x: [...steps.step],
+      y: [...steps.smoothed],
+      mode,
+      line: { color: loss, width: 2.5 },
+      marker: { size: 4 },
+      hovertemplate: '%{y:.4f}',
+    },
+    {
+      name: 'eval loss',
+      x: [...evals.step],
+      y: [...evals.loss],
+      mode: 'lines+markers',
+      showlegend: evals.step.length > 0,
+      line: { color: evalColour, width: 1.5, dash: 'dot' },
+      marker: { color: evalColour, size: 9, symbol: 'diamond' },
+      hovertemplate: '%{y:.4f}',
+    },
+  ];
+}
+
+function sideTraces(root: HTMLElement, { steps }: Curves, side: StepColumn): object[] {
+  return [
+    {
+      name: SIDES.find(([column]) => column === side)?.[1],
+      x: [...steps.step],
+      y: [...steps[side]],
+      mode: steps.step.length <= SPARSE ? 'lines+markers' : 'lines',
+      connectgaps: true,
+      line: { color: colour(root, '--ft-side'), width: 1.75 },
+      marker: { size: 4 },
+      hovertemplate: side === 'tokens_per_second' ? '%{y:,.0f}' : '%{y:.3~g}',
+    },
+  ];
+}
+
+function layout(root: HTMLElement, legend: boolean): object {
+  const line = colour(root, '--ft-line');
+  const text = colour(root, '--ft-muted');
+  const axis = { gridcolor: line, linecolor: line, zeroline: false, automargin: true, ticks: '' };
+  return {
+    autosize: true,
+    margin: { l: 36, r: 8, t: legend ? 26 : 8, b: 30 },
+    paper_bgcolor: 'rgba(0,0,0,0)',
+    plot_bgcolor: 'rgba(0,0,0,0)',
+    font: { family: getComputedStyle(root).fontFamily, size: 11, color: text },
+    xaxis: { ...axis, showgrid: false, tickformat: ',d', rangemode: 'nonnegative', hoverformat: ',d' },
+    yaxis: { ...axis, exponentformat: 'e', nticks: legend ? 7 : 5 },
+    showlegend: legend,
+    legend: { orientation: 'h', x: 0, xanchor: 'left', y: 1, yanchor: 'bottom' },
+    hovermode: 'x unified',
+    hoverlabel: {
+      bgcolor: colour(root, '--ft-surface'),
+      bordercolor: line,
+      font: { color: colour(root, '--ft-text') },
+    },
+    modebar: { bgcolor: 'rgba(0,0,0,0)', color: line, activecolor: text },
+    // The same value again keeps the reader's zoom and hidden traces.
+    uirevision: 'kept',
+  };
+}
