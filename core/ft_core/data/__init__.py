@@ -1,0 +1,17 @@
+"""The one data path: rows to ids and labels, with the reason for each label."""
+
+from ft_core.data.prompt import render_prompt
+from ft_core.data.sample import IGNORE, Sample, Samples, Span
+from ft_core.data.template import ChatTemplate, resolve_template
+from ft_core.data.tokenize import tokenize_rows
+
+__all__ = [
+    "IGNORE",
+    "ChatTemplate",
+    "Sample",
+    "Samples",
+    "Span",
+    "render_prompt",
+    "resolve_template",
+    "tokenize_rows",
+]

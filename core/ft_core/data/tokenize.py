@@ -1,0 +1,235 @@
+"""Rows to samples: the only place where text becomes ids, and ids get their labels and the reasons for them.
+
+::
+
+    row --format--> Document (text, pieces) --tokenizer--> ids + character offsets --> labels, spans --> Sample
+
+The inspector calls `tokenize_rows` on the row that is looked at, preprocessing on all rows, and the trainer trains on what
+it returned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice, pairwise
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ft_core.data.document import TEMPLATE_ROLE, Chunk, Document, Format, Piece
+from ft_core.data.encode import Encoded, encode, tokens_before_text
+from ft_core.data.formats import resolve_format
+from ft_core.data.sample import IGNORE, Sample, Span
+from ft_core.errors import DataError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from ft_core.config import Config, Dataset
+
+# Enough rows for the tokenizer to work on many texts in one call, few enough to show progress and to hold in memory.
+_BATCH = 256
+
+
+def tokenize_rows(
+    config: Config,
+    rows: Iterable[Mapping[str, Any]],
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    dataset: Dataset | None = None,
+    first_row: int = 0,
+) -> list[Sample]:
+    """Return the samples of `rows`, in order.
+
+    Every row gives one sample, except that a long ``completion`` gives one for each sequence_len tokens. Samples that
+    training will leave out are here too (`ft_core.data.prepare.drop_reason` tells them); with ``excess_length_strategy:
+    truncate`` they come truncated.
+
+    Parameters
+    ----------
+    config
+        What says how rows become samples.
+    rows
+        As a table: a column that some rows lack is null there.
+    tokenizer
+        As `ft_core.models.load_tokenizer` returns it.
+    dataset
+        Which entry of ``config.datasets`` the rows are of. Default: the first.
+    first_row
+        The number of the first row in its source.
+
+    Raises
+    ------
+    DataError
+        A row does not fit the dataset's type; the message names the row.
+    """
+    entry = dataset or config.datasets[0]
+    return [
+        sample
+        for batch in iterate_samples(config, enumerate(rows, first_row), tokenizer, entry)
+        for sample in batch
+    ]
+
+
+def iterate_samples(
+    config: Config,
+    numbered_rows: Iterable[tuple[int, Mapping[str, Any]]],
+    tokenizer: PreTrainedTokenizerBase,
+    dataset: Dataset,
+) -> Iterator[list[Sample]]:
+    """Yield the samples of `numbered_rows` (row number and row), one list for each few hundred rows."""
+    form = resolve_format(config, dataset, tokenizer)
+    prefix = tokens_before_text(tokenizer)
+    iterator = iter(numbered_rows)
+    while batch := list(islice(iterator, _BATCH)):
+        _require_fields(form, batch, dataset)
+        documents = [_render(form, row, number, dataset) for number, row in batch]
+        chunks = [chunk for document in documents for chunk in document.chunks]
+        encoded = iter(encode(tokenizer, [chunk.text for chunk in chunks]))
+        samples: list[Sample] = []
+        for (number, _), document in zip(batch, documents, strict=True):
+            tokens = _join([_tokens(chunk, next(encoded), prefix, tokenizer) for chunk in document.chunks])
+            samples += _cut(tokens, document, config, number, dataset.path)
+        yield samples
+
+
+def _require_fields(form: Format, batch: Sequence[tuple[int, Mapping[str, Any]]], dataset: Dataset) -> None:
+    """Raise where no row of `batch` has a column that the format needs."""
+    columns = list(dict.fromkeys(key for _, row in batch for key in row))
+    for name in form.fields:
+        if name not in columns:
+            first, last = batch[0][0] + 1, batch[-1][0] + 1
+            rows = f"row {first}" if first == last else f"rows {first} to {last}"
+            raise DataError(
+                f"{dataset.path}, {rows}: there is no field '{name}', which type: {dataset.type} needs; "
+                f"the fields are {', '.join(map(repr, columns)) or 'none'}.",
+                "Choose the type that fits these rows, or name the field in the dataset's options.",
+            )
+
+
+def _render(form: Format, row: Mapping[str, Any], number: int, dataset: Dataset) -> Document:
+    """Return the document of a row, or raise with the row's number (from 1, as people count)."""
+    try:
+        return form.render(row)
+    except DataError as error:
+        raise DataError(f"{dataset.path}, row {number + 1}: {error.message}", error.fix) from error
+
+
+@dataclass(frozen=True)
+class _Tokens:
+    """A document in tokens: ids, the characters each covers in `text`, and which of `pieces` it belongs to."""
+
+    ids: NDArray[np.int32]
+    starts: NDArray[np.int32]
+    ends: NDArray[np.int32]
+    owners: NDArray[np.int32]
+    pieces: list[Piece]
+    text: str
+
+
+def _tokens(chunk: Chunk, encoded: Encoded, prefix: list[int], tokenizer: PreTrainedTokenizerBase) -> _Tokens:
+    """Give each token of a chunk its piece, and add what begins and ends a text."""
+    pieces = _without_gaps(chunk)
+    body = _Tokens(encoded.ids, encoded.starts, encoded.ends, _owners(encoded, pieces), pieces, chunk.text)
+    parts = [body]
+    ids = encoded.ids.tolist()
+    # An empty text stays empty. A text that brings its own BOS gets no second one
+    # (https://github.com/huggingface/trl/issues/1400).
+    if chunk.begins_text and ids and prefix and ids[: len(prefix)] != prefix:
+        parts.insert(0, _special_tokens(prefix, pieces[0], "start of text before the", tokenizer))
+    if chunk.ends_text and ids and tokenizer.eos_token_id is not None and ids[-1] != tokenizer.eos_token_id:
+        end = [int(cast("int", tokenizer.eos_token_id))]
+        parts.append(_special_tokens(end, pieces[-1], "end of text after the", tokenizer))
+    return _join(parts)
+
+
+def _special_tokens(ids: list[int], beside: Piece, what: str, tokenizer: PreTrainedTokenizerBase) -> _Tokens:
+    """Return tokens that stand in no text and are trained as the piece beside them is."""
+    text = "".join(cast("list[str]", tokenizer.convert_ids_to_tokens(ids)))
+    rule = f"{'trained' if beside.trained else 'masked'}: {what} {beside.role}"
+    piece = Piece(0, len(text), beside.role, beside.turn, beside.trained, rule)
+    count = len(ids)
+    edges = np.zeros(count + 1, np.int32)
+    edges[1:] = np.cumsum([len(cast("str", tokenizer.convert_ids_to_tokens(token))) for token in ids])
+    return _Tokens(np.array(ids, np.int32), edges[:-1], edges[1:], np.zeros(count, np.int32), [piece], text)
+
+
+def _without_gaps(chunk: Chunk) -> list[Piece]:
+    """Return the pieces of a chunk, with what lies between them as text of the template; none is empty."""
+    pieces: list[Piece] = []
+    position = 0
+    for piece in (*chunk.pieces, None):
+        start = piece.start if piece else len(chunk.text)
+        if position < start:
+            pieces.append(
+                Piece(position, start, TEMPLATE_ROLE, None, False, "masked: text of the chat template")
+            )
+        if piece and piece.start < piece.end:
+            pieces.append(piece)
+        position = piece.end if piece else start
+    return pieces
+
+
+def _owners(encoded: Encoded, pieces: Sequence[Piece]) -> NDArray[np.int32]:
+    """Return for each token the index of its piece.
+
+    A token that covers characters of several pieces (``.<`` where a template's mark is no token of its own) belongs to
+    what somebody said rather than to the template, and of two such pieces to the masked one.
+    """
+    if not len(encoded.ids):
+        return np.zeros(0, np.int32)
+    edges = np.array([piece.end for piece in pieces], np.int32)
+    first = np.minimum(np.searchsorted(edges, encoded.starts, side="right"), len(pieces) - 1)
+    last = np.searchsorted(edges, np.maximum(encoded.ends - 1, encoded.starts), side="right")
+    last = np.minimum(last, len(pieces) - 1)
+    owners = first.astype(np.int32)
+    for token in np.flatnonzero(first != last):
+        candidates = range(int(first[token]), int(last[token]) + 1)
+        owners[token] = min(candidates, key=lambda at: (pieces[at].role == TEMPLATE_ROLE, pieces[at].trained))
+    return owners
+
+
+def _join(parts: Sequence[_Tokens]) -> _Tokens:
+    """Lay tokens end to end."""
+    if len(parts) == 1:
+        return parts[0]
+    empty = np.zeros(0, np.int32)
+    starts, ends, owners = [empty], [empty], [empty]
+    pieces: list[Piece] = []
+    text = ""
+    for part in parts:
+        starts.append(part.starts + np.int32(len(text)))
+        ends.append(part.ends + np.int32(len(text)))
+        owners.append(part.owners + np.int32(len(pieces)))
+        pieces += part.pieces
+        text += part.text
+    ids = np.concatenate([empty, *(part.ids for part in parts)])
+    return _Tokens(ids, np.concatenate(starts), np.concatenate(ends), np.concatenate(owners), pieces, text)
+
+
+def _cut(tokens: _Tokens, document: Document, config: Config, row: int, source: str) -> list[Sample]:
+    """Return one sample of all tokens; or windows of sequence_len; or the first sequence_len tokens."""
+    total, limit = len(tokens.ids), config.sequence_len
+    if document.in_windows and total > limit:
+        return [
+            _sample(tokens, start, min(start + limit, total), row, source) for start in range(0, total, limit)
+        ]
+    if config.excess_length_strategy == "truncate" and total > limit:
+        return [_sample(tokens, 0, limit, row, source, cut=total - limit)]
+    return [_sample(tokens, 0, total, row, source)]
+
+
+def _sample(tokens: _Tokens, start: int, stop: int, row: int, source: str, *, cut: int = 0) -> Sample:
+    """Return the sample of the tokens ``[start, stop)``."""
+    ids, owners = tokens.ids[start:stop], tokens.owners[start:stop]
+    edges = [0, *(np.flatnonzero(np.diff(owners)) + 1).tolist(), len(ids)] if len(ids) else []
+    spans: list[Span] = []
+    for first, end in pairwise(edges):
+        piece = tokens.pieces[int(owners[first])]
+        text = tokens.text[int(tokens.starts[start + first]) : int(tokens.ends[start + end - 1])]
+        spans.append(Span(first, end, piece.role, piece.turn, piece.trained, piece.rule, text))
+    trained = np.array([piece.trained for piece in tokens.pieces], dtype=bool)
+    labels = np.where(trained[owners], ids, np.int32(IGNORE)) if len(ids) else ids
+    return Sample(ids.copy(), labels, tuple(spans), row, source, cut)
