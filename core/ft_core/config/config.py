@@ -1,0 +1,135 @@
+"""The config: every key with its value, where that came from, and back to YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import yaml
+from pydantic import PrivateAttr
+
+from ft_core.config.problems import Problem
+from ft_core.config.schema.adapter import AdapterKeys
+from ft_core.config.schema.data import DataKeys
+from ft_core.config.schema.model import ModelKeys
+from ft_core.config.schema.optimizer import OptimizerKeys
+from ft_core.config.schema.output import OutputKeys
+from ft_core.config.schema.precision import PrecisionKeys
+from ft_core.config.schema.schedule import ScheduleKeys
+from ft_core.config.schema.tokenizer import TokenizerKeys
+
+TOPICS = (
+    ModelKeys,
+    TokenizerKeys,
+    DataKeys,
+    AdapterKeys,
+    PrecisionKeys,
+    OptimizerKeys,
+    ScheduleKeys,
+    OutputKeys,
+)
+"""The topics in the order in which people read a config."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a value came from.
+
+    Attributes
+    ----------
+    kind
+        ``line`` (the text, or the mapping), ``override``, ``default`` or ``derived`` (from other values).
+    line
+        For ``line``: its number, or None where the config was a mapping.
+    reason
+        For ``derived`` and ``override``: why, in words.
+    """
+
+    kind: Literal["line", "override", "default", "derived"]
+    line: int | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a config remembers besides its values."""
+
+    source: str = ""
+    warnings: tuple[Problem, ...] = ()
+    origins: Mapping[str, Origin] = field(default_factory=dict[str, Origin])
+    """By dotted path; a path that is missing has its default."""
+
+
+class Config(
+    OutputKeys, ScheduleKeys, OptimizerKeys, PrecisionKeys, AdapterKeys, DataKeys, TokenizerKeys, ModelKeys
+):
+    """A valid config, frozen, every default filled in; made by `load_config`.
+
+    Two configs are equal when their values are, wherever these came from.
+    """
+
+    _provenance: Provenance = PrivateAttr(default_factory=Provenance)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Config) and self.model_dump() == other.model_dump()
+
+    def __hash__(self) -> int:
+        return hash(self.to_yaml())
+
+    @property
+    def source(self) -> str:
+        """The text as it was given; empty where the config was a mapping."""
+        return self._provenance.source
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What is doubtful, in the order of the text."""
+        return self._provenance.warnings
+
+    def with_provenance(self, provenance: Provenance) -> Config:
+        """Return the same values with another memory of where they came from."""
+        config = self.model_copy()
+        config._provenance = provenance
+        return config
+
+    def origin(self, key: str) -> Origin:
+        """Return where the value of `key` came from.
+
+        Parameters
+        ----------
+        key
+            A key, or a dotted path such as ``datasets[0].path``.
+
+        Raises
+        ------
+        KeyError
+            There is no such key.
+        """
+        value: object = self
+        for part in key.replace("[", ".").replace("]", "").split("."):
+            if isinstance(value, tuple) and part.isdigit() and int(part) < len(value):
+                value = value[int(part)]
+            elif part in getattr(type(value), "model_fields", {}):
+                value = getattr(value, part)
+            else:
+                raise KeyError(key)
+        return self._provenance.origins.get(key, Origin("default"))
+
+    def to_yaml(self, *, absolute_paths: bool = False) -> str:
+        """Return the YAML that loads to an equal config: every value that is set, defaults included.
+
+        Parameters
+        ----------
+        absolute_paths
+            Whether local paths are written whole, so that the YAML works from any folder.
+        """
+        from ft_core.config.paths import with_absolute_paths
+        from ft_core.config.variables import escape
+
+        config = with_absolute_paths(self) if absolute_paths else self
+        values: dict[str, Any] = config.model_dump(mode="json", exclude_none=True)
+        ordered = {
+            key: escape(values[key]) for topic in TOPICS for key in topic.model_fields if key in values
+        }
+        return yaml.safe_dump(ordered, sort_keys=False, allow_unicode=True, width=10_000)

@@ -1,0 +1,85 @@
+"""Defaults that follow from other values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ft_core.config.checks import has_eval_data
+from ft_core.config.config import Config
+from ft_core.config.schema.data import Dataset
+
+DEFAULT_RANK = 8
+"""Rank of a LoRA adapter, as in PEFT."""
+
+
+def derive(config: Config, given: Mapping[str, Any]) -> tuple[Config, dict[str, str]]:
+    """Return `config` with what its other values imply, and the reason for each such value by dotted path.
+
+    Parameters
+    ----------
+    config
+        Valid values.
+    given
+        The keys that were given.
+    """
+    values: dict[str, Any] = {}
+    reasons: dict[str, str] = {}
+
+    def imply(key: str, value: Any, reason: str) -> None:
+        values[key] = value
+        reasons[key] = reason
+
+    if config.tokenizer_config is None:
+        imply("tokenizer_config", config.base_model, "the tokenizer of base_model")
+    if config.eval_batch_size is None:
+        imply("eval_batch_size", config.micro_batch_size, "as micro_batch_size")
+    if config.fp16 and config.bf16 == "auto":
+        imply("bf16", False, "fp16 is true")
+    if config.adapter == "lora":
+        rank = config.lora_r or DEFAULT_RANK
+        if config.lora_r is None:
+            imply("lora_r", rank, "adapter is lora")
+        if config.lora_alpha is None:
+            imply("lora_alpha", rank, "as lora_r, so that the adapter's output is not scaled")
+        if not config.lora_target_modules:
+            reason = (
+                "lora_target_linear is true"
+                if config.lora_target_linear
+                else "adapter is lora, and no layers are named"
+            )
+            imply("lora_target_modules", "all-linear", reason)
+    if config.chat_template_jinja is not None and config.chat_template != "jinja":
+        imply("chat_template", "jinja", "chat_template_jinja is given")
+    if "save_strategy" not in given and (config.save_steps is not None or config.saves_per_epoch):
+        imply(
+            "save_strategy",
+            "steps",
+            "save_steps is given" if config.save_steps else "saves_per_epoch is given",
+        )
+    if "eval_strategy" not in given and has_eval_data(config):
+        if config.eval_steps is not None or config.evals_per_epoch:
+            imply(
+                "eval_strategy",
+                "steps",
+                "eval_steps is given" if config.eval_steps else "evals_per_epoch is given",
+            )
+        else:
+            imply("eval_strategy", "epoch", "there is evaluation data")
+    for key in ("datasets", "test_datasets"):
+        entries: tuple[Dataset, ...] = getattr(config, key)
+        values[key] = tuple(
+            _derive_dataset(entry, f"{key}[{index}]", reasons) for index, entry in enumerate(entries)
+        )
+    return config.model_copy(update=values), reasons
+
+
+def _derive_dataset(dataset: Dataset, path: str, reasons: dict[str, str]) -> Dataset:
+    values: dict[str, Any] = {}
+    if dataset.train_on_eot is None:
+        values["train_on_eot"] = dataset.train_on_eos
+        reasons[f"{path}.train_on_eot"] = "as train_on_eos"
+    if dataset.chat_template_jinja is not None and dataset.chat_template != "jinja":
+        values["chat_template"] = "jinja"
+        reasons[f"{path}.chat_template"] = "chat_template_jinja is given"
+    return dataset.model_copy(update=values)

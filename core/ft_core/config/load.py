@@ -1,0 +1,221 @@
+"""From text, file or mapping to a valid config, or every problem at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path as LocalPath
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from ft_core.config.checks import check_together
+from ft_core.config.config import Config, Origin, Provenance
+from ft_core.config.derive import derive
+from ft_core.config.document import MAX_BYTES, Document, Path, read_document
+from ft_core.config.draft import Draft, dotted
+from ft_core.config.keys import keep_supported
+from ft_core.config.overrides import apply_overrides
+from ft_core.config.paths import check_files
+from ft_core.config.problems import ConfigError, Problem, in_order, shown
+from ft_core.config.renamed import rename_keys
+from ft_core.config.variables import VariableError, as_data
+
+STAND_INS: dict[str, Any] = {
+    "base_model": "stand-in",
+    "datasets": [{"path": "stand-in", "type": "completion"}],
+    "learning_rate": 1e-4,
+}
+"""Values for required keys that are missing or wrong, so that the rest can still be checked together."""
+
+EXAMPLES = {
+    "base_model": "base_model: HuggingFaceTB/SmolLM2-135M-Instruct",
+    "datasets": "datasets: [{path: rows.jsonl, type: chat_template}]",
+    "learning_rate": "learning_rate: 2e-4",
+    "path": "path: rows.jsonl",
+    "type": "type: chat_template",
+}
+"""A line to add for each required key."""
+
+
+def load_config(
+    source: str | LocalPath | Mapping[str, Any],
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    variables: Mapping[str, Any] | None = None,
+    first_line: int = 1,
+    check_paths: bool = True,
+) -> Config:
+    """Return the config that `source` writes, with every default filled in.
+
+    Parameters
+    ----------
+    source
+        YAML text, the path of a YAML file, or a mapping (taken as it is: ``${name}`` means nothing there).
+    overrides
+        Values that win over those of `source`, by dotted path: ``{"datasets[0].path": "rows.jsonl"}``.
+    variables
+        What ``${name}`` may name in a text; None where there is no notebook, and then it is an error.
+    first_line
+        The number that the text's first line goes by: 2 for the body of a cell.
+    check_paths
+        Whether local files that are named must be there.
+
+    Raises
+    ------
+    ConfigError
+        Something is wrong; it carries every problem.
+
+    Examples
+    --------
+    >>> config = load_config("{base_model: a/b, learning_rate: 1e-4, datasets: [{path: c/d, type: alpaca}]}")
+    >>> config.learning_rate, config.optimizer, config.datasets[0].type
+    (0.0001, 'adamw_torch_fused', 'alpaca')
+    """
+    text, document = _read(source, variables, first_line)
+    draft = Draft(_top_map(document, text, first_line, bool(overrides)), document, bad=set(document.broken))
+    draft.problems += document.problems
+    apply_overrides(draft, overrides or {})
+    rename_keys(draft)
+    draft.data = keep_supported(draft, draft.data, "top")
+    config = _validate(draft)
+    check_together(config, draft)
+    if check_paths:
+        check_files(config, draft)
+    if any(problem.severity == "error" for problem in draft.problems):
+        raise ConfigError(draft.problems, text, first_line)
+    config, reasons = derive(config, draft.data)
+    warnings = tuple(sorted(draft.problems, key=in_order))
+    return config.with_provenance(Provenance(text, warnings, _origins(draft, reasons)))
+
+
+def _read(
+    source: str | LocalPath | Mapping[str, Any], variables: Mapping[str, Any] | None, first_line: int
+) -> tuple[str, Document]:
+    """Return the text of `source` (empty for a mapping) and its document."""
+    if isinstance(source, Mapping):
+        try:
+            return "", Document(data=as_data(source, "the config"))
+        except VariableError as error:
+            raise ConfigError([Problem(None, None, "", error.message, error.fix)]) from error
+    text = _read_file(source) if isinstance(source, LocalPath) else source
+    return text, read_document(text, variables=variables, first_line=first_line)
+
+
+def _read_file(file: LocalPath) -> str:
+    """Return the text of `file`."""
+    try:
+        if file.stat().st_size > MAX_BYTES:
+            # Read no further than shows that it is too long.
+            with file.open("rb") as stream:
+                return stream.read(MAX_BYTES + 1).decode("utf-8", errors="replace")
+        return file.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        problem = Problem(None, None, "", f"'{file}' is not UTF-8 text", "save it as UTF-8")
+        raise ConfigError([problem]) from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        problem = Problem(None, None, "", f"'{file}' cannot be read: {reason}", "check the path")
+        raise ConfigError([problem]) from error
+
+
+def _top_map(document: Document, text: str, first_line: int, overridden: bool) -> dict[str, Any]:
+    """Return the document's map, or raise where it holds none."""
+    data = document.data
+    if isinstance(data, dict):
+        return data
+    problems = list(document.problems)
+    if data is None and not problems:
+        if overridden:
+            return {}
+        lines = " and ".join(f"'{EXAMPLES[key]}'" for key in STAND_INS)
+        problems.append(Problem(None, None, "", "the config is empty", f"write at least {lines}"))
+    elif data is not None:
+        place = document.values[()]
+        fix = "write 'key: value' lines"
+        if isinstance(data, str) and data.endswith((".yml", ".yaml")) and "\n" not in data:
+            fix = "this is read as YAML text; give a pathlib.Path to read a file"
+        message = f"a config is 'key: value' lines, not {shown(data)}"
+        problems.append(Problem(place.line, place.column, "", message, fix))
+    raise ConfigError(problems, text, first_line)
+
+
+def _validate(draft: Draft) -> Config:
+    """Return the typed values, reporting those of a wrong kind and standing in for them."""
+    try:
+        return Config.model_validate(draft.data)
+    except ValidationError as error:
+        for details in error.errors(include_url=False, include_input=True):
+            _report_invalid(draft, details)
+    data = {key: value for key, value in draft.data.items() if (key,) not in draft.bad}
+    if any(bad[0] == "special_tokens" for bad in draft.bad):
+        data.pop("special_tokens", None)
+    for key in ("datasets", "test_datasets"):
+        if isinstance(data.get(key), list):
+            data[key] = [_mended_entry(draft, entry, (key, index)) for index, entry in enumerate(data[key])]
+    return Config.model_validate({**STAND_INS, **data})
+
+
+def _mended_entry(draft: Draft, entry: Any, path: Path) -> dict[str, Any]:
+    """Return the dataset entry with stand-ins for what is missing or wrong."""
+    wrong = {bad[2] for bad in draft.bad if bad[:2] == path and len(bad) > 2}
+    right = (
+        {key: value for key, value in entry.items() if key not in wrong} if isinstance(entry, dict) else {}
+    )
+    return {**STAND_INS["datasets"][0], **right}
+
+
+def _report_invalid(draft: Draft, details: ErrorDetails) -> None:
+    """Report one of pydantic's errors."""
+    context = details.get("ctx", {})
+    path: Path = details["loc"]
+    if context.get("item") is not None:
+        path = (*path, context["item"])
+    name = f"'{details['loc'][-1]}'" if isinstance(details["loc"][-1], str) else f"'{dotted(details['loc'])}'"
+    kind = details["type"]
+    if kind == "missing":
+        if not draft.is_bad(path):
+            holder = path[:-1]
+            message = f"'{dotted(holder)}' has no '{path[-1]}'" if holder else f"'{path[-1]}' is missing"
+            draft.report(path, message, f"add '{EXAMPLES[str(path[-1])]}'")
+        return
+    if draft.is_bad(path):
+        return
+    if kind == "ft":
+        draft.report(path, f"{name} {context['message']}", context["fix"])
+    elif kind == "tuple_type":
+        draft.report(
+            path, f"{name} must be a list, not {shown(details['input'])}", "begin each entry with '- '"
+        )
+    elif kind == "model_type":
+        fix = (
+            "write 'path: rows.jsonl' and 'type: chat_template' in it"
+            if path[0] != "special_tokens"
+            else "write 'pad_token: ...' in it"
+        )
+        draft.report(path, f"{name} must be a map of 'key: value' lines, not {shown(details['input'])}", fix)
+    else:
+        draft.report(path, f"{name} is not valid: {details['msg']}")
+
+
+def _origins(draft: Draft, reasons: Mapping[str, str]) -> dict[str, Origin]:
+    """Return where each value that is no plain default came from."""
+    origins: dict[str, Origin] = {}
+
+    def visit(value: Any, path: Path) -> None:
+        override = draft.override_of(draft.moved.get(path, path))
+        if override is not None:
+            origins[dotted(path)] = Origin("override", None, f"--set {dotted(override)}")
+        else:
+            place = draft.place(path, "key")
+            origins[dotted(path)] = Origin("line", place.line if place else None)
+        items = (
+            value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+        )
+        for part, inner in items:
+            visit(inner, (*path, part))
+
+    for key, value in draft.data.items():
+        visit(value, (key,))
+    origins.update({key: Origin("derived", None, reason) for key, reason in reasons.items()})
+    return origins
