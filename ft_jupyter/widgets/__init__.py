@@ -1,0 +1,1 @@
+"""The Python side of the live views, and the still pictures behind them."""
