@@ -19,7 +19,7 @@ from ft_core.runs.control import record_process
 from ft_core.runs.create import create_run
 from ft_core.runs.events import Event
 from ft_core.runs.find import find_runs, open_run
-from ft_core.runs.log import log_size, read_log
+from ft_core.runs.log import log_size, read_log, read_tail
 from ft_core.runs.paths import ENVIRONMENT_VARIABLE, check_name, next_name, runs_root
 from ft_core.runs.run import Failure, Run
 from ft_core.runs.status import Status
@@ -39,6 +39,7 @@ __all__ = [
     "next_name",
     "open_run",
     "read_log",
+    "read_tail",
     "record_process",
     "runs_root",
 ]

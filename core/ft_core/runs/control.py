@@ -11,7 +11,7 @@ import psutil
 
 from ft_core.errors import RunError
 from ft_core.runs.disk import told_as
-from ft_core.runs.events import encode
+from ft_core.runs.events import encode, last_event
 from ft_core.runs.lock import run_lock
 from ft_core.runs.paths import CONTROL, EVENTS
 from ft_core.runs.processes import end_processes, job_processes, start_time
@@ -96,11 +96,14 @@ def _close(directory: Path) -> None:
         if status.state not in ("lost", "starting"):
             return
         now = time.time()
+        # The last heartbeat may be older than the last step.
+        newest = (last_event(directory, "step") or {}).get("step")
+        step = newest if isinstance(newest, int) else status.step
         end = {
             "type": "end",
             "time": now,
             "state": "stopped",
-            "step": status.step,
+            "step": step,
             "seconds": now - status.started,
         }
         path = directory / EVENTS
@@ -108,7 +111,9 @@ def _close(directory: Path) -> None:
             # The killed worker may have left half a line.
             events.write((b"\n" if _half_line(path) else b"") + encode(end))
         (directory / CONTROL / "stop").unlink(missing_ok=True)
-        ended: Status = replace(status, state="stopped", ended=now, heartbeat=now, message="", fix="")
+        ended: Status = replace(
+            status, state="stopped", step=step, ended=now, heartbeat=now, message="", fix=""
+        )
         write_status(directory, ended, durable=True)
 
 

@@ -56,9 +56,14 @@ def last_event(directory: Path, type_: str) -> Event | None:
     except FileNotFoundError:
         return None
     mark = json.dumps(type_).encode()
-    for line in reversed(data.split(b"\n")):
-        if mark in line and (event := decode(line)) is not None and event["type"] == type_:
+    end = len(data)
+    while (found := data.rfind(mark, 0, end)) >= 0:
+        start = data.rfind(b"\n", 0, found) + 1
+        stop = data.find(b"\n", found)
+        event = decode(data[start : stop if stop >= 0 else len(data)])
+        if event is not None and event["type"] == type_:
             return event
+        end = start
     return None
 
 

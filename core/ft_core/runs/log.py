@@ -28,11 +28,17 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 def log_tail(directory: Path, lines: int = 50) -> str:
     """Return the last `lines` lines of the log, reading only the end of the file; empty where there is none."""
-    if lines <= 0:
-        return ""
+    shown, offset = read_tail(directory, lines)
+    rest, _ = read_log(directory, offset, rest=True)
+    return "\n".join((shown + rest)[-lines:]) if lines > 0 else ""
+
+
+def read_tail(directory: Path, lines: int) -> tuple[list[str], int]:
+    """Return the last `lines` whole lines, and the offset to go on from with `read_log`."""
     try:
         with (directory / LOG).open("rb") as file:
             position = file.seek(0, os.SEEK_END)
+            end = position
             data = b""
             # One newline more than lines, so that the first line is whole.
             while position > 0 and data.count(b"\n") <= lines and len(data) < LIMIT:
@@ -41,13 +47,23 @@ def log_tail(directory: Path, lines: int = 50) -> str:
                 file.seek(position)
                 data = file.read(size) + data
     except FileNotFoundError:
-        return ""
-    text = data.decode("utf-8", "replace")
-    return "\n".join(painted(line) for line in text.removesuffix("\n").split("\n")[-lines:])
+        return [], 0
+    whole = data[: data.rfind(b"\n") + 1]
+    return _shown(whole)[-lines:] if lines > 0 else [], end - len(data) + len(whole)
 
 
-def read_log(directory: Path, offset: int = 0) -> tuple[list[str], int]:
-    """Return the whole lines after byte `offset`, and the offset to go on from."""
+def read_log(directory: Path, offset: int = 0, *, rest: bool = False) -> tuple[list[str], int]:
+    """Return the whole lines after byte `offset`, and the offset to go on from.
+
+    Parameters
+    ----------
+    directory
+        The run's directory.
+    offset
+        Where to begin; a file shorter than that is another file, and is read from 0.
+    rest
+        Whether to take a last line that has no end yet.
+    """
     try:
         with (directory / LOG).open("rb") as file:
             if os.fstat(file.fileno()).st_size < offset:
@@ -57,9 +73,14 @@ def read_log(directory: Path, offset: int = 0) -> tuple[list[str], int]:
     except FileNotFoundError:
         return [], 0
     # A line longer than the limit is cut, so that reading always goes on.
-    data = data[: data.rfind(b"\n") + 1] or (data if len(data) == LIMIT else b"")
+    if not rest:
+        data = data[: data.rfind(b"\n") + 1] or (data if len(data) == LIMIT else b"")
+    return _shown(data), offset + len(data)
+
+
+def _shown(data: bytes) -> list[str]:
     lines = data.decode("utf-8", "replace").split("\n")
-    return [painted(line) for line in (lines if lines[-1] else lines[:-1])], offset + len(data)
+    return [painted(line) for line in (lines if lines[-1] else lines[:-1])]
 
 
 def log_size(directory: Path) -> int:

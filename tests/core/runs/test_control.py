@@ -22,7 +22,7 @@ JOB = """
     import subprocess
     from ft_core.runs import RunWriter
     sleep = "import time; print(flush=True); time.sleep(600)"
-    rank = subprocess.Popen([sys.executable, "-c", sleep], process_group=0, stdout=subprocess.PIPE)
+    rank = subprocess.Popen([sys.executable, "-c", sleep], preexec_fn=os.setpgrp, stdout=subprocess.PIPE)
     alone = subprocess.Popen([sys.executable, "-c", sleep], start_new_session=True, stdout=subprocess.PIPE)
     rank.stdout.readline(), alone.stdout.readline()
     writer = RunWriter(directory).__enter__()

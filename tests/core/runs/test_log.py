@@ -6,7 +6,7 @@ import pytest
 
 from ft_core.runs import Run, log_size, read_log
 from ft_core.runs import log as log_module
-from ft_core.runs.log import log_tail, painted
+from ft_core.runs.log import log_tail, painted, read_tail
 
 
 @pytest.mark.parametrize(
@@ -87,5 +87,9 @@ def test_following(tmp_path: Path) -> None:
     assert (lines, offset) == (["one", "two"], 8)
     path.write_bytes(b"one\ntwo\nthree\n")
     assert read_log(tmp_path, offset) == (["three"], 14)
+    path.write_bytes(b"one\ntwo\nthree\nfo")
+    assert read_tail(tmp_path, 2) == (["two", "three"], 14)
+    assert read_log(tmp_path, 14) == ([], 14)
+    assert read_log(tmp_path, 14, rest=True) == (["fo"], 16)
     path.write_bytes(b"new\n")
     assert read_log(tmp_path, 14) == (["new"], 4)

@@ -47,7 +47,7 @@ def test_a_run_from_start_to_end(run: Run) -> None:
 
 
 def test_a_users_mistake_has_no_traceback(run: Run) -> None:
-    with pytest.raises(DataError), RunWriter(run.directory) as writer:
+    with pytest.raises(DataError), RunWriter(run.directory) as writer:  # noqa: PT012
         writer.phase("tokenizing")
         raise DataError("Row 7 has no 'text'.", "Name the field.")
     assert (run.state, run.status().phase) == ("failed", "tokenizing")
@@ -229,7 +229,7 @@ def test_half_a_line_on_a_full_disk_spoils_no_other(run: Run, monkeypatch: pytes
 
 
 def test_the_cause_is_not_hidden_by_the_disk(run: Run, capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(ZeroDivisionError), RunWriter(run.directory):
+    with pytest.raises(ZeroDivisionError), RunWriter(run.directory):  # noqa: PT012
         (run.directory / ".status.json.tmp").symlink_to("/dev/full")
         1 / 0  # noqa: B018
     assert "ft: the end of the run could not be written: Cannot write" in capfd.readouterr().err
