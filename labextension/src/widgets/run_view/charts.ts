@@ -23,7 +23,7 @@ export interface Charts {
   element: HTMLElement;
   /** Draw with this library from now on. */
   use(library: Plotly, curves: Curves): void;
-  /** Say why there are no curves. */
+  /** Say why there are no curves; an empty text takes their place away. */
   explain(text: string): void;
   /** Draw everything again. */
   replace(curves: Curves): void;
@@ -42,7 +42,7 @@ export function charts(root: HTMLElement): Charts {
   const sideChart = element('div', { class: 'ft-chart' });
   const empty = element('p', { class: 'ft-charts-empty' }, 'The curves begin with the first step.');
   const choices = SIDES.map(([column, label]) => {
-    const choice = element('button', { type: 'button', 'aria-pressed': column === side }, label);
+    const choice = element('button', { type: 'button', 'aria-pressed': String(column === side) }, label);
     choice.addEventListener('click', () => {
       side = column;
       choices.forEach(other => other.setAttribute('aria-pressed', String(other === choice)));
@@ -162,7 +162,7 @@ function lossTraces(root: HTMLElement, { steps, evals }: Curves): object[] {
       x: [...steps.step],
       y: [...steps.loss],
       mode,
-      opacity: 0.35,
+      opacity: 0.5,
       line: { color: loss, width: 1 },
       marker: { size: 4 },
       hovertemplate: '%{y:.4f}',
@@ -210,7 +210,7 @@ function layout(root: HTMLElement, legend: boolean): object {
   const axis = { gridcolor: line, linecolor: line, zeroline: false, automargin: true, ticks: '' };
   return {
     autosize: true,
-    margin: { l: 36, r: 8, t: legend ? 26 : 8, b: 30 },
+    margin: { l: 36, r: 8, t: legend ? 26 : 8, b: 24 },
     paper_bgcolor: 'rgba(0,0,0,0)',
     plot_bgcolor: 'rgba(0,0,0,0)',
     font: { family: getComputedStyle(root).fontFamily, size: 11, color: text },

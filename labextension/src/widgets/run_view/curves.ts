@@ -2,23 +2,30 @@
 
 import type { Columns, News } from './protocol';
 
-/** Weight of the past in the smoothed loss. */
-const MEMORY = 0.9;
+/** About how many points the smoothed loss looks back on, in a run of so many steps: a short run has no time for lag. */
+export function memory(totalSteps: number): number {
+  return Math.min(50, Math.max(4, totalSteps / 20));
+}
 
 /**
- * An exponential moving average that starts at the first value instead of at zero (the correction of Adam,
- * arXiv:1412.6980, section 3). Missing values are passed over.
+ * An exponential moving average over about `points` points, that starts at the first value instead of at zero (the
+ * correction of Adam, arXiv:1412.6980, section 3). Missing values are passed over.
  */
 export class Smoother {
   private sum = 0;
   private weight = 0;
+  private readonly past: number;
+
+  constructor(points: number) {
+    this.past = 1 - 1 / points;
+  }
 
   next(value: number): number {
     if (!Number.isFinite(value)) {
       return NaN;
     }
-    this.sum = MEMORY * this.sum + (1 - MEMORY) * value;
-    this.weight = MEMORY * this.weight + (1 - MEMORY);
+    this.sum = this.past * this.sum + (1 - this.past) * value;
+    this.weight = this.past * this.weight + (1 - this.past);
     return this.sum / this.weight;
   }
 }
@@ -42,13 +49,13 @@ export interface Curves {
 }
 
 export class Recorder {
-  all: Curves = read({}, {}, new Smoother());
-  private smoother = new Smoother();
+  all: Curves = read({}, {}, new Smoother(memory(0)));
+  private smoother = new Smoother(memory(0));
 
   /** Take what a message brings; returns the points that are new (all of them after a snapshot). */
-  take({ whole, steps, evals }: News): Curves {
-    if (whole) {
-      this.smoother = new Smoother();
+  take({ whole, run, steps, evals }: News): Curves {
+    if (whole || this.all.steps.step.length === 0) {
+      this.smoother = new Smoother(memory(run.total_steps));
     }
     const fresh = read(steps, evals, this.smoother);
     if (whole) {

@@ -1,6 +1,7 @@
 /** The head of a run view: state, name, what it does now, how far it is, and the time. */
 
 import { element, icon, setText } from '../shared/dom';
+import { CHECK, CROSS, DOTS, PAUSE, PLAY, QUESTION, SQUARE } from '../shared/icons';
 import type { Run, State } from './protocol';
 import { isOver } from './protocol';
 import { activity, share, times } from './sentences';
@@ -9,13 +10,13 @@ import { activity, share, times } from './sentences';
 export const SILENCE = 30;
 
 const ICONS: Record<State, string> = {
-  starting: 'M3 6.5h2v3H3zm4 0h2v3H7zm4 0h2v3h-2z',
-  running: 'M4 2.5 13.5 8 4 13.5z',
-  stopping: 'M4 4h3v8H4zm5 0h3v8H9z',
-  completed: 'M6.4 12.6 2 8.2l1.5-1.5 2.9 2.9 6.1-6.2L14 4.9z',
-  stopped: 'M3.5 3.5h9v9h-9z',
-  failed: 'M8 6.5 12 2.4 13.6 4 9.5 8l4.1 4-1.6 1.6L8 9.5l-4 4.1L2.4 12 6.5 8 2.4 4 4 2.4zM8 8z',
-  lost: 'M7 10.2h2v-.9c2-.6 3-1.800 3-3.400C12 3.700 10.300 2.200 8 2.200S4 3.700 4 5.900h2c0-1.100.8-1.800 2-1.800s2 .7 2 1.800c0 1.200-.8 1.600-2 1.900-.7.2-1 .5-1 1.100zm0 1.500h2v2H7z',
+  starting: DOTS,
+  running: PLAY,
+  stopping: PAUSE,
+  completed: CHECK,
+  stopped: SQUARE,
+  failed: CROSS,
+  lost: QUESTION,
 };
 
 export interface Header {
@@ -61,7 +62,7 @@ export function header(name: string): Header {
       bar.setAttribute('aria-valuenow', String(Math.floor(100 * done)));
       fill.style.width = `${100 * done}%`;
     }
-    setText(percent, done === null ? '' : `${Math.floor(100 * done)} %`);
+    setText(percent, done === null ? '' : `${Math.floor(100 * done)}%`);
   };
   setChip('connecting', ICONS.starting);
   setBar(null, 'progress');

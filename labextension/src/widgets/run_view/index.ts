@@ -13,7 +13,7 @@ import { header } from './header';
 import { log } from './log';
 import { notices } from './notices';
 import type { FromKernel, News, ToKernel } from './protocol';
-import { Feed } from './protocol';
+import { Feed, isOver } from './protocol';
 import { spoken } from './sentences';
 import { tiles } from './tiles';
 
@@ -73,6 +73,9 @@ function render({ model, el }: RenderProps<Traits>): () => void {
     notice.draw(run);
     notice.warn(news.warnings, whole);
     numbers.draw(recorder.all);
+    if (isOver(run.state)) {
+      curves.explain('');
+    }
     if (whole) {
       curves.replace(recorder.all);
       tail.replace(news.log);
@@ -87,7 +90,6 @@ function render({ model, el }: RenderProps<Traits>): () => void {
   };
   const receive = (message: FromKernel, buffers: DataView[]): void => {
     heard = performance.now();
-    clearTimeout(unanswered);
     if (message.type === 'plotly') {
       const file = buffers[0];
       if (file) {
@@ -97,6 +99,7 @@ function render({ model, el }: RenderProps<Traits>): () => void {
     }
     const news = feed.take(message, buffers);
     if (news) {
+      clearTimeout(unanswered);
       draw(news);
     }
   };

@@ -1,9 +1,8 @@
 /** Why a run failed and what to do, and what it warned about. */
 
 import { element, icon, setText } from '../shared/dom';
+import { WARNING } from '../shared/icons';
 import type { Run, Warning } from './protocol';
-
-const SIGN = 'M8 1.500 15 14H1zM7.200 6v4h1.600V6zm0 5.100v1.600h1.600v-1.600z';
 
 export interface Notices {
   element: HTMLElement;
@@ -19,7 +18,7 @@ export function notices(): Notices {
   const box = element(
     'div',
     { class: 'ft-problem', role: 'alert', hidden: true },
-    icon(SIGN),
+    icon(WARNING),
     element('div', {}, message, fix, details),
   );
   const summary = element('summary');
@@ -40,7 +39,7 @@ export function notices(): Notices {
         element(
           'li',
           {},
-          icon(SIGN),
+          icon(WARNING),
           element('div', {}, warning.message, element('span', { class: 'ft-warning-fix' }, warning.fix)),
         ),
       );

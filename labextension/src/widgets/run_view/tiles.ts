@@ -34,7 +34,7 @@ export function tiles(): Tiles {
       const at = evals.step.at(-1);
       evalLoss(
         digits(last(evals.loss)),
-        at === undefined ? '' : `at step ${digits(at)}, best ${digits(best)}`,
+        at === undefined ? '' : `at step ${whole(at)}, best ${digits(best)}`,
       );
       rate(scientific(last(steps.learning_rate)), note('peak', greatest(steps.learning_rate), scientific));
       norm(digits(last(steps.grad_norm)), note('highest', greatest(steps.grad_norm)));
