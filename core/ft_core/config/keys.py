@@ -111,7 +111,7 @@ def _report_unknown(draft: Draft, key: str, level: Level, path: Path) -> None:
         "special_tokens": "'special_tokens'",
     }
     if found := nearest(key, options):
-        fix = f"write '{found[0]}', or remove the line"
+        fix = f"write '{found[0]}', or remove it"
     elif homes := [
         words for other, words in elsewhere.items() if other != level and key in MODELS[other].model_fields
     ]:
@@ -120,16 +120,22 @@ def _report_unknown(draft: Draft, key: str, level: Level, path: Path) -> None:
         draft.report(
             path,
             f"unknown key {shown(key)}; did you mean '{found[0]}'?",
-            "remove the line: that key is not supported yet",
+            "remove it: that key is not supported yet",
             at="key",
         )
         return
     else:
-        fix = "remove the line"
+        fix = "remove it"
     draft.report(path, f"unknown key {shown(key)}{did_you_mean(key, options)}", fix, at="key")
 
 
 def _asks_for_nothing(value: Any, default: Any) -> bool:
     if value is None or value is False or value in ("", [], {}):
         return True
-    return default is not None and type(value) is type(default) and value == default
+    if isinstance(default, (int, float)) and not isinstance(default, bool) and isinstance(value, str):
+        # 1e-6 is text in YAML 1.1.
+        try:
+            return float(value) == default
+        except ValueError:
+            return False
+    return default is not None and value == default

@@ -147,9 +147,8 @@ def _validate(draft: Draft) -> Config:
     except ValidationError as error:
         for details in error.errors(include_url=False, include_input=True):
             _report_invalid(draft, details)
-    data = {key: value for key, value in draft.data.items() if (key,) not in draft.bad}
-    if any(bad[0] == "special_tokens" for bad in draft.bad):
-        data.pop("special_tokens", None)
+    wrong = {bad[0] for bad in draft.bad if bad[0] not in ("datasets", "test_datasets") or len(bad) == 1}
+    data = {key: value for key, value in draft.data.items() if key not in wrong}
     for key in ("datasets", "test_datasets"):
         if isinstance(data.get(key), list):
             data[key] = [_mended_entry(draft, entry, (key, index)) for index, entry in enumerate(data[key])]
@@ -176,7 +175,10 @@ def _report_invalid(draft: Draft, details: ErrorDetails) -> None:
     if kind == "missing":
         if not draft.is_bad(path):
             holder = path[:-1]
-            message = f"'{dotted(holder)}' has no '{path[-1]}'" if holder else f"'{path[-1]}' is missing"
+            if path in draft.document.keys:
+                message = f"'{path[-1]}' is empty"
+            else:
+                message = f"'{dotted(holder)}' has no '{path[-1]}'" if holder else f"'{path[-1]}' is missing"
             draft.report(path, message, f"add '{EXAMPLES[str(path[-1])]}'")
         return
     if draft.is_bad(path):

@@ -103,7 +103,8 @@ def _set(data: Any, path: Path, value: Any) -> str:
             if not isinstance(holder, list):
                 return f"there is no list for [{part}] to count in"
             if part > len(holder):
-                return f"the list has only {len(holder)} entries, counted from 0"
+                last = f"its last entry is [{len(holder) - 1}]" if holder else "it is empty"
+                return f"the list has no [{part}]: {last}"
             if part == len(holder):
                 holder.append(None)
         elif not isinstance(holder, dict):

@@ -13,7 +13,7 @@ from ft_core.config.checks import datasets_of
 from ft_core.config.config import Config
 from ft_core.config.document import Path
 from ft_core.config.draft import Draft
-from ft_core.config.problems import clipped, nearest
+from ft_core.config.problems import clipped, listed, nearest
 from ft_core.config.schema.data import Dataset
 
 DATA_SUFFIXES = (".jsonl", ".json", ".csv", ".parquet", ".arrow", ".txt", ".jsonl.gz", ".json.gz", ".csv.gz")
@@ -68,7 +68,7 @@ def _absolute_if_there(name: str) -> str:
 
 def _absolute(name: str) -> str:
     # Not resolved: a symbolic link's target may move.
-    return os.path.abspath(os.path.expanduser(name))  # noqa: PTH100, PTH111
+    return os.path.abspath(name)  # noqa: PTH100
 
 
 def _data_files(dataset: Dataset, path: Path) -> Iterator[tuple[Path, str]]:
@@ -77,7 +77,7 @@ def _data_files(dataset: Dataset, path: Path) -> Iterator[tuple[Path, str]]:
         yield (*path, "path"), dataset.path
     if dataset.data_files is None:
         return
-    folder = LocalPath(dataset.path).expanduser() if _kind(dataset.path) == "folder" else None
+    folder = LocalPath(dataset.path) if _kind(dataset.path) == "folder" else None
     if folder is None and not (
         _looks_local(dataset.path) or dataset.path in ("json", "csv", "parquet", "arrow", "text")
     ):
@@ -91,9 +91,9 @@ def _check_data_file(draft: Draft, path: Path, name: str) -> None:
     kind = _kind(name)
     if kind is None:
         _report_missing(draft, path, name, "file")
-    elif kind == "file" and LocalPath(name).expanduser().stat().st_size == 0:
+    elif kind == "file" and LocalPath(name).stat().st_size == 0:
         draft.report(path, f"the file '{clipped(name)}' is empty", "write at least one row into it")
-    elif kind == "folder" and not any(LocalPath(name).expanduser().iterdir()):
+    elif _is_listable(LocalPath(name)) and not _names_in(LocalPath(name)):
         draft.report(
             path, f"the folder '{clipped(name)}' is empty", "put a data file into it, or name another folder"
         )
@@ -114,35 +114,46 @@ def _check_template(draft: Draft, path: Path, template: str | None) -> None:
 
 def _report_missing(draft: Draft, path: Path, name: str, kind: str) -> None:
     """Report that nothing is at `name`, and name what is near."""
-    parent = LocalPath(name).expanduser().parent
-    if _kind(str(parent)) != "folder":
+    parent = LocalPath(name).parent
+    if not _is_listable(parent):
         draft.report(
             path,
             f"there is no {kind} '{clipped(name)}'",
             f"there is no folder '{clipped(str(parent))}' either",
         )
         return
-    entries = sorted(entry.name for entry in islice(parent.iterdir(), MAX_LISTED))
+    entries = _names_in(parent)
     found = nearest(LocalPath(name).name, entries)
     if found:
         near = [str(LocalPath(name).parent / entry) for entry in found]
         fix = "did you mean " + " or ".join(f"'{clipped(entry)}'" for entry in near) + "?"
     else:
-        here = [entry for entry in entries if _is_data_file(entry)] if kind == "file" else []
-        held = ", ".join(f"'{clipped(entry)}'" for entry in here[:5])
-        fix = (
-            f"that folder holds {held}"
-            if held
-            else f"check the path; it is looked up from '{clipped(str(LocalPath.cwd()))}'"
-        )
+        data = [entry for entry in entries if _is_data_file(entry)] if kind == "file" else []
+        if data:
+            some = [f"'{clipped(entry)}'" for entry in data[:5]]
+            fix = f"that folder holds {listed(some)}"
+        elif LocalPath(name).is_absolute():
+            fix = "check the path"
+        else:
+            fix = f"check the path; it is looked up from '{clipped(str(LocalPath.cwd()))}'"
     draft.report(path, f"there is no {kind} '{clipped(name)}'", fix)
+
+
+def _is_listable(folder: LocalPath) -> bool:
+    """Whether `folder` is one and may be looked into."""
+    return _kind(str(folder)) == "folder" and os.access(folder, os.R_OK | os.X_OK)
+
+
+def _names_in(folder: LocalPath) -> list[str]:
+    """Return the names in `folder`, not all of them where there are many."""
+    return sorted(entry.name for entry in islice(folder.iterdir(), MAX_LISTED))
 
 
 def _looks_local(name: str) -> bool:
     """Whether `name` can only be a path here: a hub name has one slash at most and no leading dot."""
     if "://" in name:
         return False
-    return name.startswith(("./", "../", "/", "~")) or name in (".", "..") or name.count("/") > 1
+    return name.startswith(("./", "../", "/")) or name in (".", "..") or name.count("/") > 1
 
 
 def _is_data_file(name: str) -> bool:
@@ -152,7 +163,7 @@ def _is_data_file(name: str) -> bool:
 def _kind(name: str) -> str | None:
     """Return ``file`` or ``folder`` for what is at `name`, None where nothing is (or nothing that may be seen)."""
     try:
-        mode = LocalPath(name).expanduser().stat().st_mode
-    except (OSError, ValueError, RuntimeError):
+        mode = LocalPath(name).stat().st_mode
+    except (OSError, ValueError):
         return None
     return "folder" if stat.S_ISDIR(mode) else "file"

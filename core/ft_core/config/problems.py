@@ -166,7 +166,7 @@ def nearest(name: str, options: Iterable[str], count: int = 2) -> list[str]:
     # What the name begins is nearer than letters tell: adamw is adamw_torch, not grokadamw.
     best = max(ratios.values(), default=0)
     begun = [
-        option for option in ratios if 3 < len(short) and best < 0.9 and option.lower().startswith(short)
+        option for option in ratios if len(short) >= 3 and best < 0.9 and option.lower().startswith(short)
     ]
     ranked = sorted(ratios, key=lambda option: (option not in begun, -ratios[option]))
     return [option for option in ranked if option in begun or ratios[option] >= max(0.7, best - 0.08)][:count]
@@ -175,13 +175,12 @@ def nearest(name: str, options: Iterable[str], count: int = 2) -> list[str]:
 def did_you_mean(name: str, options: Iterable[str]) -> str:
     """Return ``; did you mean 'a' or 'b'?``, or nothing where no option is near."""
     found = nearest(name, options)
-    return f"; did you mean {either(found)}?" if found else ""
+    return f"; did you mean {listed([repr(option) for option in found])}?" if found else ""
 
 
-def either(options: Sequence[str]) -> str:
-    """Return ``'a', 'b' or 'c'``."""
-    quoted = [f"'{option}'" for option in options]
-    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} or {quoted[-1]}"
+def listed(options: Sequence[str]) -> str:
+    """Return ``a, b or c``."""
+    return options[0] if len(options) == 1 else f"{', '.join(options[:-1])} or {options[-1]}"
 
 
 def in_order(problem: Problem) -> tuple[bool, int, int]:

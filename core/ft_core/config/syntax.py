@@ -8,6 +8,9 @@ import yaml
 
 from ft_core.config.problems import LINE_BREAK, Problem, clipped
 
+KEY = re.compile(r"\s*(- )?[\w.]+:(\s|$)")
+"""A line that begins with a key."""
+
 
 def syntax_problem(error: yaml.YAMLError, text: str, first_line: int) -> Problem:
     """Return the problem that `error`, raised while reading `text`, stands for.
@@ -49,12 +52,12 @@ def syntax_problem(error: yaml.YAMLError, text: str, first_line: int) -> Problem
             "use single quotes, or write two backslashes",
         )
     if "could not find expected ':'" in said and error.context_mark:
-        start = error.context_mark
-        key = lines[start.line] if start.line < len(lines) else ""
-        if re.match(r"\s*(- )?[\w.]+:\S", key):
-            return at(start.line, start.column, "a space is missing after the ':'", "write 'key: value'")
-        return at(start.line, start.column, "this line has no ':' after its key", "write 'key: value'")
+        return _not_a_key(lines, error.context_mark.line, first_line)
     if "mapping values are not allowed" in said:
+        # A line that is no 'key: value' runs on into the next, and PyYAML only minds there.
+        above = max((number for number in range(line) if lines[number].strip()), default=None)
+        if above is not None and not re.search(r":(\s|$)|^\s*(#|-)", lines[above]):
+            return _not_a_key(lines, above, first_line)
         return at(
             line,
             column,
@@ -62,20 +65,16 @@ def syntax_problem(error: yaml.YAMLError, text: str, first_line: int) -> Problem
             "align the keys, or put the value in quotes",
         )
     if "flow" in context:
-        closing = "]" if "sequence" in context else "}"
+        opening, closing = ("[", "]") if "sequence" in context else ("{", "}")
         if "${" in content:
-            return at(
-                line,
-                column,
-                f"the '{closing}' of this list or map is missing here",
-                'write "${name}" in quotes',
-            )
-        return at(
-            line,
-            column,
-            f"a ',' or the closing '{closing}' is missing before this",
-            f"close it with '{closing}'",
-        )
+            message = f"the '{closing}' of this list or map is missing here"
+            return at(line, column, message, 'write "${name}" in quotes')
+        start = error.context_mark
+        if start and (mark.index >= len(text.rstrip()) or (line > start.line and KEY.match(content))):
+            message = f"the '{opening}' that opens here is never closed"
+            return at(start.line, start.column, message, f"close it with '{closing}'")
+        message = f"a ',' or the closing '{closing}' is missing before this"
+        return at(line, column, message, f"add ',' or '{closing}'")
     if "expected <block end>" in said:
         return at(
             line,
@@ -84,9 +83,25 @@ def syntax_problem(error: yaml.YAMLError, text: str, first_line: int) -> Problem
             "align it with the lines it belongs to",
         )
     if "cannot start any token" in said or "expected alphabetic or numeric" in said:
-        sign = content[column : column + 1] if "start any token" in said else content[column - 1 : column]
-        return at(line, column, f"a value cannot begin with '{sign}'", "put the value in quotes")
+        # After a '*' or '&' the mark stands behind the sign.
+        column -= "expected alphabetic" in said
+        return at(
+            line,
+            column,
+            f"a value cannot begin with '{content[column : column + 1]}'",
+            "put the value in quotes",
+        )
     return at(line, column, f"this is not YAML: {clipped(' '.join((context + ' ' + said).split()))}", "")
+
+
+def _not_a_key(lines: list[str], line: int, first_line: int) -> Problem:
+    """Return the problem of a line that should begin with a key."""
+    content = lines[line]
+    column = len(content) - len(content.lstrip(" "))
+    message = "this line has no ':' after its key"
+    if re.match(r"\s*(- )?[\w.]+:\S", content):
+        message = "a space is missing after the ':'"
+    return Problem(line + first_line, column + 1, "", message, "write 'key: value'")
 
 
 def _unreadable(error: yaml.reader.ReaderError, text: str, first_line: int) -> Problem:

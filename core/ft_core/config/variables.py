@@ -15,7 +15,7 @@ from ft_core.config.problems import clipped, did_you_mean
 
 WHOLE = re.compile(r"\$(?:\{([^{}]*)\}|([A-Za-z_]\w*))")
 INSIDE = re.compile(r"(\$?)\$\{([^{}]*)\}")
-ESCAPED_WHOLE = re.compile(r"\$(\$[A-Za-z_]\w*)")
+ESCAPED_WHOLE = re.compile(r"\$(\$+[A-Za-z_]\w*)")
 
 MAX_DEPTH = 20
 """Levels of lists and maps that a variable may have; more is a structure that holds itself."""

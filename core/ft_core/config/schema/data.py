@@ -12,6 +12,7 @@ from ft_core.config.schema.values import (
     Choice,
     Flag,
     Number,
+    PathText,
     Text,
     TextList,
     TextListMap,
@@ -55,7 +56,7 @@ SAME_NAMES = (("role", "role"), ("content", "content"))
 class Dataset(Topic):
     """One source of rows, and how a row becomes ids and labels."""
 
-    path: Annotated[str, Text()]
+    path: Annotated[str, PathText()]
     """Where the rows are: a file (.jsonl, .json, .csv, .parquet, .arrow, .txt), a folder of such files, or the name of a
     dataset on the Hugging Face hub."""
 
@@ -116,7 +117,7 @@ class Dataset(Topic):
     chat_template: Annotated[ChatTemplate | None, TEMPLATE_CHOICE] = None
     """For ``chat_template``: this dataset's own template. Default: the config's chat_template."""
 
-    chat_template_jinja: Annotated[str | None, Text()] = None
+    chat_template_jinja: Annotated[str | None, PathText()] = None
     """For ``chat_template``: this dataset's own template as Jinja text, or the path of a file that holds it."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal, get_args
 
 from ft_core.config.schema.topic import Topic
-from ft_core.config.schema.values import Choice, Flag, Text
+from ft_core.config.schema.values import Choice, Flag, PathText, Text
 
 Attention = Literal["auto", "sdpa", "eager", "flash_attention_2"]
 
@@ -24,7 +24,7 @@ PLANNED_ATTENTION = (
 class ModelKeys(Topic):
     """The model that is tuned."""
 
-    base_model: Annotated[str, Text()]
+    base_model: Annotated[str, PathText()]
     """The model to tune: a folder with a Transformers checkpoint, or a name on the Hugging Face hub."""
 
     revision_of_model: Annotated[str | None, Text()] = None

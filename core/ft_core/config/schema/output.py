@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal, get_args
 
 from ft_core.config.schema.topic import Topic
-from ft_core.config.schema.values import Choice, Steps, Text, Whole
+from ft_core.config.schema.values import Choice, PathText, Steps, Whole
 
 SaveStrategy = Literal["epoch", "steps", "no"]
 EvalStrategy = Literal["epoch", "steps", "no"]
@@ -14,7 +14,7 @@ EvalStrategy = Literal["epoch", "steps", "no"]
 class OutputKeys(Topic):
     """Checkpoints, evaluations and log lines."""
 
-    output_dir: Annotated[str | None, Text()] = None
+    output_dir: Annotated[str | None, PathText()] = None
     """Folder that gets a copy of the tuned model. Default: only the run's own folder holds it."""
 
     save_strategy: Annotated[SaveStrategy, Choice(get_args(SaveStrategy), ("best",))] = "epoch"
@@ -41,4 +41,4 @@ class OutputKeys(Topic):
     """Evaluations in each epoch, in place of eval_steps; 0: as if not given."""
 
     logging_steps: Annotated[int, Whole(minimum=1)] = 1
-    """Optimizer steps between two points of the loss curve."""
+    """Accepted, without effect: every optimizer step is a point of the loss curve."""

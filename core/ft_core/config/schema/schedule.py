@@ -30,7 +30,7 @@ class ScheduleKeys(Topic):
     eval_batch_size: Annotated[int | None, Whole(minimum=1)] = None
     """Samples that one device evaluates at a time. Default: micro_batch_size."""
 
-    gradient_checkpointing: Annotated[bool, Flag()] = False
+    gradient_checkpointing: Annotated[bool, GRADIENT_CHECKPOINTING] = False
     """Whether activations are computed again in the backward pass in place of being kept: less memory, about a third
     more time."""
 

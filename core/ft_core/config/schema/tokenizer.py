@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal, get_args
 
 from ft_core.config.schema.topic import Topic
-from ft_core.config.schema.values import Choice, Text, TextList, names
+from ft_core.config.schema.values import Choice, PathText, Text, TextList, names
 
 ChatTemplate = Literal["tokenizer_default", "jinja", "chatml"]
 
@@ -43,7 +43,7 @@ class SpecialTokens(Topic):
 class TokenizerKeys(Topic):
     """The tokenizer and the chat template."""
 
-    tokenizer_config: Annotated[str | None, Text()] = None
+    tokenizer_config: Annotated[str | None, PathText()] = None
     """Folder or hub name of the tokenizer. Default: that of base_model."""
 
     tokenizer_type: Annotated[str, Text()] = "AutoTokenizer"
@@ -57,7 +57,7 @@ class TokenizerKeys(Topic):
     """How a conversation becomes text: ``tokenizer_default`` (the template that comes with the tokenizer), ``chatml``, or
     ``jinja`` (the one in chat_template_jinja)."""
 
-    chat_template_jinja: Annotated[str | None, Text()] = None
+    chat_template_jinja: Annotated[str | None, PathText()] = None
     """A chat template: its Jinja text, or the path of a file that holds it."""
 
     eot_tokens: Annotated[tuple[str, ...] | None, TextList()] = None

@@ -7,6 +7,7 @@ pass unseen (``true`` is no number), and as lenient as Axolotl where YAML is odd
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -14,7 +15,7 @@ from typing import Any, cast
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from ft_core.config.problems import did_you_mean, either, shown
+from ft_core.config.problems import did_you_mean, listed, shown
 
 
 def rejected(message: str, fix: str = "", item: int | str | None = None) -> PydanticCustomError:
@@ -99,7 +100,7 @@ class Number(Checked):
             ("at most", self.maximum),
             ("less than", self.below),
         )
-        return " and ".join(f"{words} {bound:g}" for words, bound in named if bound is not None)
+        return " and ".join(f"{words} {_written(bound)}" for words, bound in named if bound is not None)
 
     @property
     def words(self) -> str:
@@ -168,7 +169,7 @@ class Text(Checked):
         if not isinstance(value, str):
             raise rejected(f"must be {self.what}, not {shown(value)}")
         if not value.strip():
-            raise rejected("is empty")
+            raise rejected("is empty", "write a value, or remove the line")
         if "\0" in value:
             raise rejected("holds a NUL character")
         return value
@@ -177,6 +178,17 @@ class Text(Checked):
     def words(self) -> str:
         """What is accepted."""
         return self.what
+
+
+@dataclass(frozen=True)
+class PathText(Text):
+    """Text that may name a local file or folder; ``~`` becomes the home folder."""
+
+    def check(self, value: object) -> str:
+        """Return the text."""
+        text = super().check(value)
+        # os.path's never raises, where there is no home folder.
+        return os.path.expanduser(text)  # noqa: PTH111
 
 
 @dataclass(frozen=True)
@@ -228,12 +240,13 @@ class Choice(Checked):
     @property
     def fix(self) -> str:
         """What to write instead of a wrong name."""
-        return self.advice or f"use {'true, false, ' if self.flags else ''}{either(self.options)}"
+        return self.advice or f"use {self.words}"
 
     @property
     def words(self) -> str:
         """What is accepted."""
-        return ("true, false, " if self.flags else "") + either(self.options)
+        quoted = [f"'{option}'" for option in self.options]
+        return listed(["true", "false", *quoted] if self.flags else quoted)
 
 
 @dataclass(frozen=True)
@@ -258,8 +271,9 @@ class TextList(Checked):
         if self.single and isinstance(value, str):
             value = [value]
         if not isinstance(value, (list, tuple)):
+            guess = did_you_mean(value, [self.keyword]) if self.keyword and isinstance(value, str) else ""
             example = f"[{value}]" if isinstance(value, str) and len(value) < 40 else "[one, two]"
-            raise rejected(f"must be {self.words}, not {shown(value)}", f"write {example}")
+            raise rejected(f"must be {self.words}, not {shown(value)}{guess}", f"write {example}")
         texts: list[str] = []
         for index, item in enumerate(cast("Sequence[object]", value)):
             if not isinstance(item, str) or not item:
@@ -341,3 +355,8 @@ def _to_float(value: object) -> float | None:
         return float(value)
     except (ValueError, OverflowError):
         return None
+
+
+def _written(bound: float) -> str:
+    """Return a bound as people write it."""
+    return str(int(bound)) if float(bound).is_integer() else f"{bound:g}"

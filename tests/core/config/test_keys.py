@@ -1,0 +1,240 @@
+"""Keys that are unknown, not supported yet, or called something else now."""
+
+from __future__ import annotations
+
+import pytest
+
+from ft_core.config import Dataset, load_config
+from ft_core.config.keys import ADVICE, MODELS, axolotl_keys, is_planned
+
+MEMORY = "remove it: weights are kept in 16 bit; 'gradient_checkpointing: true' or a smaller base_model saves memory"
+
+
+@pytest.mark.parametrize(
+    ("line", "column", "message", "fix"),
+    [
+        (
+            "seqence_len: 1",
+            1,
+            "unknown key 'seqence_len'; did you mean 'sequence_len'?",
+            "write 'sequence_len', or remove it",
+        ),
+        (
+            "Sequence_Len: 1",
+            1,
+            "unknown key 'Sequence_Len'; did you mean 'sequence_len'?",
+            "write 'sequence_len', or remove it",
+        ),
+        ("lora_rr:", 1, "unknown key 'lora_rr'; did you mean 'lora_r'?", "write 'lora_r', or remove it"),
+        ("xyzzy: 1", 1, "unknown key 'xyzzy'", "remove it"),
+        (
+            "sampel_packing: true",
+            1,
+            "unknown key 'sampel_packing'; did you mean 'sample_packing'?",
+            "remove it: that key is not supported yet",
+        ),
+        (
+            "field_messages: x",
+            1,
+            "unknown key 'field_messages'",
+            "'field_messages' belongs to a dataset, under 'datasets': check the indentation",
+        ),
+        (
+            "special_tokens: {eos: x}",
+            18,
+            "unknown key 'eos'; did you mean 'eos_token'?",
+            "write 'eos_token', or remove it",
+        ),
+        (
+            "test_datasets: [{path: a/b, type: alpaca, feild: x}]",
+            43,
+            "unknown key 'feild'; did you mean 'field'?",
+            "write 'field', or remove it",
+        ),
+        (
+            "test_datasets: [{path: a/b, type: alpaca, shards: 3}]",
+            43,
+            "'shards' is not supported yet",
+            "remove it",
+        ),
+        (
+            "test_datasets: [{path: a/b, type: alpaca, seed: 3}]",
+            43,
+            "'seed' is not supported yet",
+            "remove it",
+        ),
+        ("sample_packing: true", 1, "'sample_packing' is not supported yet", ADVICE["sample_packing"]),
+        ("load_in_4bit: true", 1, "'load_in_4bit' is not supported yet", MEMORY),
+        ("load_in_8bit: yes", 1, "'load_in_8bit' is not supported yet", MEMORY),
+        (
+            "wandb_project: mine",
+            1,
+            "'wandb_project' is not supported yet",
+            "remove it: the loss curve is drawn in the notebook and kept in the run's events.jsonl",
+        ),
+        (
+            "deepspeed: zero2.json",
+            1,
+            "'deepspeed' is not supported yet",
+            "remove it: every GPU holds the whole model",
+        ),
+        ("fsdp_version: 1", 1, "'fsdp_version' is not supported yet", "remove it"),
+        ("liger_rope: true", 1, "'liger_rope' is not supported yet", "remove it"),
+        (
+            "xformers_attention: true",
+            1,
+            "'xformers_attention' is not supported yet",
+            "use 'attn_implementation: sdpa'",
+        ),
+        (
+            "special_tokens: {additional_special_tokens: [a]}",
+            18,
+            "'additional_special_tokens' is not supported yet",
+            "remove it: the vocabulary stays as it is",
+        ),
+    ],
+)
+def test_refused_keys(errors, required, line, column, message, fix):
+    assert errors(required + line) == [(4, column, message, fix)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "sample_packing: false",
+        "load_in_4bit: no",
+        "wandb_project:",
+        "wandb_name: ''",
+        "plugins: []",
+        "deepspeed: {}",
+        "fsdp_version: 2",
+        "loraplus_lr_embedding: 1e-6",
+        "flash_attention: false",
+        "resume_from_checkpoint: null",
+        "special_tokens: {additional_special_tokens: []}",
+        "unfrozen_parameters: []",
+    ],
+)
+def test_a_key_that_asks_for_nothing_passes(warnings, required, line):
+    assert warnings(required + line) == []
+
+
+def test_every_key_of_axolotl_is_known_once():
+    keys = axolotl_keys()
+    assert {"sample_packing", "wandb_project", "rl", "liger_rope", "cut_cross_entropy", "fsdp"} <= keys[
+        "top"
+    ].keys()
+    assert is_planned("sample_packing")
+    assert not is_planned("base_model")
+    assert not is_planned("xyzzy")
+    # Advice is for keys that need it: none is ours, and each is Axolotl's.
+    for key in ADVICE:
+        assert any(is_planned(key, level) for level in MODELS), key
+
+
+@pytest.mark.parametrize(
+    ("line", "key", "value", "message"),
+    [
+        ("model_revision: abc", "revision_of_model", "abc", None),
+        ("type_of_model: AutoModelForCausalLM", "model_type", "AutoModelForCausalLM", None),
+        (
+            "evaluation_strategy: no",
+            "eval_strategy",
+            "no",
+            "'evaluation_strategy' is now called 'eval_strategy'",
+        ),
+        (
+            "flash_attention: true",
+            "attn_implementation",
+            "flash_attention_2",
+            "'flash_attention' is now written 'attn_implementation: flash_attention_2'",
+        ),
+        (
+            "sdp_attention: true",
+            "attn_implementation",
+            "sdpa",
+            "'sdp_attention' is now written 'attn_implementation: sdpa'",
+        ),
+        (
+            "eager_attention: true",
+            "attn_implementation",
+            "eager",
+            "'eager_attention' is now written 'attn_implementation: eager'",
+        ),
+    ],
+)
+def test_older_and_second_names(required, line, key, value, message):
+    config = load_config(required + line)
+    assert getattr(config, key) == value
+    assert [(warning.line, warning.column, warning.message) for warning in config.warnings] == (
+        [(4, 1, message)] if message else []
+    )
+    assert (config.origin(key).kind, config.origin(key).line) == ("line", 4)
+
+
+def test_both_names_of_a_key(errors, required):
+    assert errors(required + "revision_of_model: a\nmodel_revision: b") == [
+        (5, 1, "'model_revision' and 'revision_of_model' are the same key", "keep only 'revision_of_model'")
+    ]
+    assert errors(required + "attn_implementation: sdpa\nflash_attention: true") == [
+        (
+            5,
+            1,
+            "'flash_attention' and 'attn_implementation' both choose how attention is computed",
+            "remove 'flash_attention'",
+        )
+    ]
+
+
+def test_the_older_names_of_message_properties(warnings, errors):
+    text = "base_model: a/b\nlearning_rate: 1\ndatasets:\n- path: a/b\n  type: chat_template\n  message_field_role: from\n"
+    config = load_config(text + "  message_field_content: value\n")
+    assert config.datasets[0].message_property_mappings == {"role": "from", "content": "value"}
+    assert [(warning.line, warning.message) for warning in config.warnings] == [
+        (6, "'message_field_role' is now written 'message_property_mappings: {role: from}'"),
+        (7, "'message_field_content' is now written 'message_property_mappings: {content: value}'"),
+    ]
+    assert errors(text + "  message_property_mappings: {role: x}\n") == [
+        (
+            6,
+            3,
+            "'message_field_role' and 'message_property_mappings' say the same",
+            "remove 'message_field_role'",
+        )
+    ]
+
+
+def test_every_problem_is_found_at_once(errors):
+    text = (
+        "base_modl: a/b\n"
+        "learning_rate: high\n"
+        "sample_packing: true\n"
+        "datasets:\n"
+        "  - path: a/b\n"
+        "    tpye: alpaca\n"
+        "  - path: c/d\n"
+        "    type: alpaka\n"
+        "    train_on_eos: never\n"
+        "special_tokens: {pad_token: 3}\n"
+        "warmup_steps: 5\n"
+        "warmup_ratio: 0.1\n"
+        "seed: 1\n"
+        "seed: 2\n"
+    )
+    assert [(line, message) for line, _, message, _ in errors(text)] == [
+        (1, "unknown key 'base_modl'; did you mean 'base_model'?"),
+        (2, "'learning_rate' must be a number, not 'high'"),
+        (3, "'sample_packing' is not supported yet"),
+        (5, "'datasets[0]' has no 'type'"),
+        (6, "unknown key 'tpye'; did you mean 'type'?"),
+        (8, "'type' cannot be 'alpaka'; did you mean 'alpaca'?"),
+        (9, "'train_on_eos' cannot be 'never'"),
+        (10, "'pad_token' must be text, not 3"),
+        (12, "'warmup_steps' and 'warmup_ratio' both say how long the warmup is"),
+        (14, "'seed' is given twice, first on line 13"),
+        (None, "'base_model' is missing"),
+    ]
+
+
+def test_the_dataset_keys_we_support_are_axolotls():
+    assert set(Dataset.model_fields) <= axolotl_keys()["dataset"].keys()
