@@ -1,0 +1,83 @@
+"""LoRA on a base model, by way of PEFT."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ft_core.errors import ModelError
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel
+
+    from ft_core.config import Config
+
+
+def target_modules(config: Config) -> str | tuple[str, ...]:
+    """Return what the adapter goes on: the names in the config, or ``all-linear``.
+
+    Names beside ``lora_target_linear: true`` add nothing but what is no linear layer, and so have no adapter in PEFT.
+    """
+    if config.lora_target_linear or not config.lora_target_modules:
+        return "all-linear"
+    return config.lora_target_modules
+
+
+def apply_adapter(model: PreTrainedModel, config: Config) -> PeftModel:
+    """Wrap `model` with the config's LoRA adapter, its weights in fp32, the base frozen.
+
+    Raises
+    ------
+    ModelError
+        The target modules match nothing; the message lists the names that exist.
+    """
+    from peft import LoraConfig, TaskType, get_peft_model
+
+    _check_targets(model, config)
+    targets = target_modules(config)
+    settings: dict[str, Any] = {
+        "task_type": TaskType.CAUSAL_LM,
+        "r": config.lora_r,
+        "lora_alpha": config.lora_alpha,
+        "lora_dropout": config.lora_dropout,
+        "target_modules": targets if isinstance(targets, str) else list(targets),
+        "modules_to_save": list(config.lora_modules_to_save) if config.lora_modules_to_save else None,
+        "use_dora": config.peft_use_dora,
+        "use_rslora": config.peft_use_rslora,
+    }
+    # autocast_adapter_dtype keeps an adapter beside bf16 or fp16 weights in fp32: see ft_core.models.precision.
+    return get_peft_model(model, LoraConfig(**settings), autocast_adapter_dtype=True)
+
+
+def module_names(model: PreTrainedModel) -> list[str]:
+    """Return the last part of every linear layer's name, each once, in the model's order."""
+    import torch
+    from transformers.pytorch_utils import Conv1D
+
+    names = (name for name, module in model.named_modules() if isinstance(module, (torch.nn.Linear, Conv1D)))
+    return list(dict.fromkeys(name.rsplit(".", 1)[-1] for name in names))
+
+
+def _check_targets(model: PreTrainedModel, config: Config) -> None:
+    """Raise a ModelError for each name in the config that no module has; PEFT only minds if none matches."""
+    every = [name for name, _ in model.named_modules()]
+    targets = target_modules(config)
+    unknown = (
+        [] if isinstance(targets, str) else [target for target in targets if not _matches(target, every)]
+    )
+    if unknown:
+        raise ModelError(
+            f"lora_target_modules names {', '.join(repr(name) for name in unknown)}, which this model does not have.",
+            f"Its linear layers are: {', '.join(module_names(model))}. Or write 'lora_target_linear: true' for all of them.",
+        )
+    lost = [name for name in config.lora_modules_to_save or () if not _matches(name, every)]
+    if lost:
+        raise ModelError(
+            f"lora_modules_to_save names {', '.join(repr(name) for name in lost)}, which this model does not have.",
+            f"Its last module names are: {', '.join(dict.fromkeys(n.rsplit('.', 1)[-1] for n in every if n))}.",
+        )
+
+
+def _matches(target: str, names: list[str]) -> bool:
+    """Say whether a module is called `target`, by whole dotted parts at its end."""
+    return any(name == target or name.endswith("." + target) for name in names)

@@ -1,0 +1,92 @@
+"""The base model that a config names, in the formats its training needs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ft_core.errors import ModelError
+from ft_core.models.hardware import Hardware, detect_hardware
+from ft_core.models.parameters import local_model_config
+from ft_core.models.precision import choose_attention, choose_precision
+from ft_core.models.source import check_base_model, explain_load_error
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from ft_core.config import Config
+
+
+def load_model(
+    config: Config, device: str | None = None, *, hardware: Hardware | None = None
+) -> PreTrainedModel:
+    """Load `config.base_model`, with the attention and the number formats that the plan announces.
+
+    The cache of keys and values is off: training does not use it, and leaving it at its default lets packed documents
+    see each other in train mode (https://github.com/huggingface/transformers/issues/46634).
+
+    Parameters
+    ----------
+    config
+        The run's config.
+    device
+        Where to load it, such as ``cuda:0``; on the host by default.
+    hardware
+        What this machine has; asked anew by default.
+
+    Raises
+    ------
+    ModelError
+        The model is not there, is gated, needs its own code, or the config asks for a format this device lacks.
+    MissingExtra
+        A package that the model or its attention needs is not installed.
+    """
+    from transformers import AutoModelForCausalLM
+
+    check_base_model(config)
+    precision = choose_precision(config, hardware or detect_hardware())
+    attention, _ = choose_attention(config, local_model_config(config.base_model, config.revision_of_model))
+    try:
+        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+            config.base_model,
+            revision=config.revision_of_model or "main",
+            dtype=torch_dtype(precision.weights),
+            attn_implementation=attention,
+            trust_remote_code=config.trust_remote_code,
+            device_map={"": device} if device else None,
+        )
+    except Exception as error:
+        if explained := _explain(error, config, attention):
+            raise explained from error
+        raise
+    model.config.use_cache = False
+    return model
+
+
+def torch_dtype(name: str) -> torch.dtype:
+    """Return torch's type for ``bf16``, ``fp16`` or ``fp32``."""
+    import torch
+
+    return {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}[name]
+
+
+def check_embeddings(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Raise a ModelError if the tokenizer has ids for which the model has no embedding."""
+    embedding: Any = model.get_input_embeddings()
+    rows = int(embedding.weight.shape[0])
+    if len(tokenizer) > rows:
+        raise ModelError(
+            f"The tokenizer has {len(tokenizer):,} tokens and the model embeddings for {rows:,}: they do not belong together.",
+            "Remove 'tokenizer_config' to use the tokenizer that comes with the base model.",
+        )
+
+
+def _explain(error: Exception, config: Config, attention: str) -> Exception | None:
+    """Return what loading the model met, as a sentence, or None."""
+    text = str(error)
+    if isinstance(error, (ImportError, ValueError)) and ("attention" in text.lower() or "flash_attn" in text):
+        return ModelError(
+            f"'{config.base_model}' cannot run with the attention '{attention}': {text.splitlines()[0]}",
+            "Remove 'attn_implementation' to let this device's best one be chosen.",
+        )
+    return explain_load_error(error, config.base_model, "base model")
