@@ -1,0 +1,56 @@
+"""``python -m ft_core.launch.ranks RUN_DIR N``: the ranks of a run under torchrun, and why one died.
+
+torchrun ends all ranks when one fails. Where that leaves rank 0 no time to write the run's end, or rank 0 is the one that
+died, this process writes it.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import FrameType
+
+from ft_core.errors import FtError, LaunchError
+from ft_core.runs import Run, RunWriter
+from ft_core.runs.control import request
+from ft_core.train.failures import first_rank_failure, rank_error
+
+
+def torchrun_command(directory: Path, ranks: int) -> list[str]:
+    """Return the command that starts `ranks` ranks on this machine, meeting at a free port."""
+    return [
+        *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(ranks)),
+        *("-m", "ft_core.train", str(directory)),
+    ]
+
+
+def main(directory: Path, ranks: int) -> int:
+    """Run the ranks to their end, and make sure that the run has one; return the exit status."""
+
+    def stop(kind: int, frame: FrameType | None) -> None:
+        del kind, frame
+        request(directory, "stop")
+
+    for kind in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(kind, stop)
+    status = subprocess.call(torchrun_command(directory, ranks), stdin=subprocess.DEVNULL)
+    if status != 0 and Run(directory).state not in ("completed", "stopped", "failed"):
+        first = first_rank_failure(directory)
+        killed = LaunchError(
+            "A rank of this run was killed, most often by the system for lack of memory.",
+            "The end of log.txt says which; lower micro_batch_size or use fewer ranks if memory was short.",
+        )
+        try:
+            with RunWriter(directory, world_size=ranks):
+                raise rank_error(first) if first else killed
+        except FtError as error:
+            print(f"error: {error}", file=sys.stderr, flush=True)  # noqa: T201
+    return status
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit("usage: python -m ft_core.launch.ranks RUN_DIR N")
+    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2])))

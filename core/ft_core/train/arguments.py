@@ -1,0 +1,166 @@
+"""The config in the words of ``transformers.TrainingArguments`` and of torch's optimizers."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import inspect
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ft_core.errors import MissingExtra, ModelError
+from ft_core.models.hardware import Hardware
+from ft_core.models.precision import choose_precision
+from ft_core.train.steps import Steps, eval_cadence, save_cadence, warmup_steps
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import TrainingArguments
+
+    from ft_core.config import Config
+
+_BITSANDBYTES = re.compile(r"bnb|8bit|paged|lion|ademamix")
+_COLLECTIVE_SECONDS = 1800
+_WITHOUT_BITSANDBYTES = "adamw_torch_8bit"  # torchao's
+
+
+def training_arguments(
+    config: Config, hardware: Hardware, steps: Steps, *, world_size: int, checkpoints: Path, eval_rows: int
+) -> TrainingArguments:
+    """Return the arguments that make ``Trainer`` do what `config` says.
+
+    Parameters
+    ----------
+    config
+        The run's config.
+    hardware
+        What this machine has.
+    steps
+        The run's length, from the rows that are really there.
+    world_size
+        How many ranks were started.
+    checkpoints
+        The folder that checkpoints go to.
+    eval_rows
+        Rows to evaluate on; 0 for none.
+    """
+    from transformers import TrainingArguments
+
+    precision = choose_precision(config, hardware)
+    saving, evaluating = save_cadence(config, steps), eval_cadence(config, steps, eval_rows)
+    ampere = all((device.compute_capability or (0, 0)) >= (8, 0) for device in hardware.devices)
+    on_cpu = hardware.kind == "cpu"
+    settings: dict[str, Any] = {
+        "output_dir": str(checkpoints),
+        "use_cpu": on_cpu,
+        # Named for a single process, it would be taken to be one of a group.
+        "ddp_backend": "gloo" if on_cpu and world_size > 1 else None,
+        "ddp_timeout": _COLLECTIVE_SECONDS,
+        # An unused trainable weight would be a mistake of ours, and looking for one costs a pass over the graph.
+        "ddp_find_unused_parameters": False,
+        # Length and batches.
+        "max_steps": steps.total,
+        "num_train_epochs": config.num_epochs,
+        "per_device_train_batch_size": config.micro_batch_size,
+        "per_device_eval_batch_size": config.eval_batch_size or config.micro_batch_size,
+        "gradient_accumulation_steps": config.gradient_accumulation_steps,
+        "average_tokens_across_devices": True,
+        "remove_unused_columns": False,
+        "label_names": ["labels"],
+        "dataloader_pin_memory": hardware.kind == "cuda",
+        "seed": config.seed,
+        # Optimizer and learning rate.
+        "learning_rate": config.learning_rate,
+        "weight_decay": config.weight_decay,
+        "max_grad_norm": config.max_grad_norm,
+        "optim": config.optimizer,
+        "adam_beta1": config.adam_beta1,
+        "adam_beta2": config.adam_beta2,
+        "adam_epsilon": config.adam_epsilon,
+        "lr_scheduler_type": config.lr_scheduler,
+        "lr_scheduler_kwargs": dict(config.lr_scheduler_kwargs),
+        "warmup_steps": warmup_steps(config, steps),
+        # Number formats.
+        "bf16": precision.compute == "bf16",
+        "fp16": precision.compute == "fp16",
+        "tf32": _tf32(config, cuda=hardware.kind == "cuda", ampere=ampere),
+        # When to save and evaluate. Old checkpoints are removed by our own trainer, after the new one is whole.
+        "save_strategy": saving.strategy,
+        "save_steps": saving.steps or 500,
+        "eval_strategy": evaluating.strategy,
+        "eval_steps": evaluating.steps or None,
+        # Every step becomes an event; nothing else may print, and a NaN must not be hidden by an average.
+        "logging_strategy": "steps",
+        "logging_steps": 1,
+        "logging_nan_inf_filter": False,
+        "report_to": "none",
+        "disable_tqdm": True,
+    }
+    # transformers 5.20 renamed gradient to activation checkpointing.
+    names = {field.name for field in dataclasses.fields(TrainingArguments)}
+    prefix = "activation" if "activation_checkpointing" in names else "gradient"
+    settings[f"{prefix}_checkpointing"] = config.gradient_checkpointing
+    settings[f"{prefix}_checkpointing_kwargs"] = {
+        "use_reentrant": False,
+        **config.gradient_checkpointing_kwargs,
+    }
+    return TrainingArguments(**settings)
+
+
+def optimizer_class(
+    config: Config, arguments: TrainingArguments, model: Any
+) -> tuple[type[torch.optim.Optimizer], dict[str, Any]]:
+    """Return the optimizer's class and arguments, those of ``optim_args`` among them.
+
+    Transformers passes ``optim_args`` on for a few optimizers and drops it for the rest; here the class always gets
+    them.
+
+    Raises
+    ------
+    MissingExtra
+        The optimizer's package is not installed.
+    ModelError
+        ``optim_args`` names an argument that the optimizer does not take.
+    """
+    from transformers import Trainer
+
+    if _BITSANDBYTES.search(config.optimizer) and config.optimizer != _WITHOUT_BITSANDBYTES:
+        require("bitsandbytes", f"The optimizer '{config.optimizer}'", "pip install 'ft-jupyter[gpu]'")
+    try:
+        optimizer, settings = Trainer.get_optimizer_cls_and_kwargs(arguments, model)
+    except (ImportError, ValueError) as error:
+        package = re.search(r"pip install ([\w\-]+)", str(error))
+        raise MissingExtra(
+            f"The optimizer '{config.optimizer}' cannot be used here: {str(error).splitlines()[0]}",
+            f"pip install {package.group(1)}" if package else "Use 'optimizer: adamw_torch_fused'.",
+        ) from error
+    _check_optim_args(optimizer, config)
+    return optimizer, {**settings, **config.optim_args}
+
+
+def _check_optim_args(optimizer: type[torch.optim.Optimizer], config: Config) -> None:
+    """Raise a ModelError if ``optim_args`` holds a name that the optimizer does not know."""
+    known = inspect.signature(optimizer).parameters
+    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in known.values()):
+        return
+    unknown = sorted(set(config.optim_args) - set(known))
+    if unknown:
+        allowed = ", ".join(name for name in known if name != "params")
+        raise ModelError(
+            f"optim_args: {optimizer.__name__} takes no argument {', '.join(repr(name) for name in unknown)}.",
+            f"It takes: {allowed}.",
+        )
+
+
+def require(package: str, who: str, fix: str) -> None:
+    """Raise a MissingExtra unless `package` is installed."""
+    if importlib.util.find_spec(package) is None:
+        raise MissingExtra(f"{who} needs the package '{package}', which is not installed.", fix)
+
+
+def _tf32(config: Config, *, cuda: bool, ampere: bool) -> bool | None:
+    """Return whether fp32 products may use TensorFloat-32; None leaves torch's own setting."""
+    if not cuda:
+        return None
+    return ampere if config.tf32 == "auto" else config.tf32

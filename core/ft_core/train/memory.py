@@ -1,0 +1,145 @@
+"""A rough estimate of the memory that training peaks at. Torch-free.
+
+It adds up what every run holds: weights, gradients and optimizer state of what trains, the activations kept for the
+backward pass, and the logits. It is meant to tell "fits easily", "close" and "cannot fit" apart, no more.
+Activations follow Korthikanti et al. 2022 (https://arxiv.org/abs/2205.05198), eq. 2, less the score matrix that fused
+attention does not keep.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ft_core.models.hardware import GIB
+from ft_core.models.precision import Precision
+
+if TYPE_CHECKING:
+    from ft_core.config import Config
+
+# The interpreter with its libraries, or a CUDA context with its kernels' workspaces.
+_BASE = {"cuda": 0.9 * GIB, "mps": 0.7 * GIB, "cpu": 0.7 * GIB}
+# Bytes of optimizer state for each trained parameter, by what the optimizer's name holds; Adam's two fp32 moments else.
+_OPTIMIZER_BYTES = (
+    ("8bit", 2),
+    ("4bit", 1),
+    ("adafactor", 0.1),
+    ("sgd", 0),
+    ("lomo", 0),
+    ("lion", 4),
+    ("rmsprop", 4),
+)
+_ADAM_BYTES = 8
+
+
+@dataclass(frozen=True)
+class MemoryEstimate:
+    """Bytes at the peak of a training step on one rank, part by part."""
+
+    weights: int
+    training_state: int
+    activations: int
+    logits: int
+    base: int
+
+    @property
+    def total(self) -> int:
+        """All parts together, in bytes."""
+        return self.weights + self.training_state + self.activations + self.logits + self.base
+
+
+def estimate_memory(
+    config: Config,
+    precision: Precision,
+    model_config: Mapping[str, Any],
+    *,
+    kind: str,
+    parameters: int,
+    trainable: int,
+    length: int | None = None,
+) -> MemoryEstimate | None:
+    """Estimate the peak of one rank, or return None where the model's shape is not known.
+
+    Parameters
+    ----------
+    config, precision
+        The run's config and its number formats.
+    model_config
+        The model's ``config.json``.
+    kind
+        ``cuda``, ``mps`` or ``cpu``.
+    parameters, trainable
+        How many parameters the model has in all (adapter included), and how many train.
+    length
+        Tokens of a row; `sequence_len` by default, which is the worst case.
+    """
+    text = model_config.get("text_config", model_config)
+    hidden = _first(text, "hidden_size", "n_embd", "d_model")
+    layers = _first(text, "num_hidden_layers", "n_layer", "n_layers")
+    vocabulary = _first(text, "vocab_size") or _first(model_config, "vocab_size")
+    if not (hidden and layers and vocabulary):
+        return None
+    tokens = config.micro_batch_size * (length or config.sequence_len)
+    compute_bytes = 4 if precision.compute == "fp32" else 2
+    intermediate = _first(text, "intermediate_size", "n_inner", "ffn_dim") or 4 * hidden
+
+    trained_bytes = (
+        4 + 4 + next((size for mark, size in _OPTIMIZER_BYTES if mark in config.optimizer), _ADAM_BYTES)
+    )
+    frozen = parameters - trainable
+    # Autocast keeps a copy of the master weights in the compute format for the length of a step.
+    copies = trainable * compute_bytes if precision.weights != precision.compute else 0
+
+    # Kept by one layer for each token: inputs of the projections, of attention and of both norms (about 10 hidden
+    # sizes), and the gate, up and product of the MLP; with checkpointing the layer's input, plus one layer worked on.
+    layer = tokens * (10 * hidden + 3 * intermediate) * compute_bytes
+    kept = (
+        layers * tokens * hidden * compute_bytes + layer if config.gradient_checkpointing else layers * layer
+    )
+    # The model's logits, their copy in fp32, and the gradient of that.
+    logits = tokens * vocabulary * (compute_bytes + 4 + 4)
+    return MemoryEstimate(
+        weights=round(frozen * precision.weight_bytes + copies),
+        training_state=round(trainable * trained_bytes),
+        activations=kept,
+        logits=logits,
+        base=round(_BASE[kind]),
+    )
+
+
+def checkpoint_bytes(config: Config, *, parameters: int, trainable: int) -> int:
+    """Return the size of one checkpoint on disk: the trained weights in fp32 and the optimizer's state."""
+    state = next((size for mark, size in _OPTIMIZER_BYTES if mark in config.optimizer), _ADAM_BYTES)
+    saved = trainable if config.adapter else parameters
+    return round(saved * 4 + trainable * state)
+
+
+def less_memory(config: Config) -> str:
+    """Return what to change so that the run needs less memory: what leaves the result alone first."""
+    if config.micro_batch_size > 1:
+        half = config.micro_batch_size // 2
+        steps = -(-config.micro_batch_size * config.gradient_accumulation_steps // half)
+        return (
+            f"Set micro_batch_size: {half} (now {config.micro_batch_size}) and gradient_accumulation_steps: {steps}: "
+            "the same result in about half the memory for activations."
+        )
+    if not config.gradient_checkpointing:
+        return "Set gradient_checkpointing: true: the same result in much less memory, about a third slower."
+    if not config.adapter:
+        return "Set adapter: lora, which trains under a hundredth of the weights."
+    return f"Lower sequence_len (now {config.sequence_len}), or use a smaller base_model."
+
+
+def gib(size: float) -> str:
+    """Return a size in bytes as people say it.
+
+    >>> gib(2_500_000_000), gib(300_000_000)
+    ('2.3 GiB', '286 MiB')
+    """
+    return f"{size / GIB:.1f} GiB" if size >= GIB else f"{size / 1024**2:.0f} MiB"
+
+
+def _first(config: Mapping[str, Any], *names: str) -> int:
+    """Return the first of several spellings that the model's config has, or 0."""
+    return next((int(config[name]) for name in names if config.get(name)), 0)

@@ -1,0 +1,268 @@
+"""One rank of a run: from the run's directory to the tuned model in it.
+
+Rank 0 writes the run's events and status; the others only compute, and leave word if they fail.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ft_core.config import Config, load_config
+from ft_core.errors import FtError, LaunchError
+from ft_core.models.hardware import Hardware, detect_hardware
+from ft_core.models.precision import choose_precision
+from ft_core.runs import RunWriter
+from ft_core.runs.paths import CHECKPOINTS, FINAL, RESOLVED
+from ft_core.train.failures import explain, first_rank_failure, rank_error, write_rank_failure
+from ft_core.train.interrupts import Interrupts
+from ft_core.train.steps import count_steps
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from ft_core.data import Samples
+    from ft_core.train.trainer import RunTrainer
+
+_PROGRESS_EVENTS = 20  # tokenizing tells of its progress about this often
+
+
+def main(directory: Path) -> int:
+    """Train the run in `directory` as the rank that the environment says; return the exit status."""
+    rank, world_size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    try:
+        with Interrupts() as interrupts:
+            if rank == 0:
+                with RunWriter(directory, world_size=world_size) as writer:
+                    _explained(directory, writer, interrupts)
+            else:
+                _explained(directory, None, interrupts)
+    except FtError as error:
+        if rank != 0:
+            write_rank_failure(directory, rank, error)
+        print(f"error: {error}", file=sys.stderr, flush=True)  # noqa: T201
+        return 1
+    except Exception as error:  # noqa: BLE001 - the last place that can say why a rank ended
+        if rank != 0:
+            write_rank_failure(directory, rank, error)
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def _explained(directory: Path, writer: RunWriter | None, interrupts: Interrupts) -> None:
+    """Train, and raise what goes wrong as what a user can mend where that is known."""
+    config: Config | None = None
+    try:
+        config = load_config(directory / RESOLVED)
+        _train(config, directory, writer, interrupts)
+    except Exception as error:
+        if writer is not None and (first := first_rank_failure(directory)) is not None:
+            raise rank_error(first) from error
+        explained = explain(error, config, directory)
+        if explained is error:
+            raise
+        raise explained from error
+
+
+def _train(config: Config, directory: Path, writer: RunWriter | None, interrupts: Interrupts) -> None:
+    """Load, tokenize, train and save."""
+    _use_one_gpu()
+    hardware = detect_hardware()
+    _phase(writer, "loading model")
+    _quiet()
+    from ft_core.models.tokenizer import load_tokenizer
+
+    tokenizer = load_tokenizer(config)
+    model = _load(config, hardware, tokenizer)
+    _phase(writer, "tokenizing")
+    samples = _tokenize(config, tokenizer, writer)
+    trainer = _trainer(config, hardware, directory, model, tokenizer, samples, writer, interrupts)
+    if writer is not None:
+        _describe(writer, config, hardware, model, samples)
+    callback = trainer.run_callback
+    if not callback.requests(trainer.args)[0]:
+        _phase(writer, "training")
+        trainer.train()
+        if samples.eval and not callback.stopped and callback.evaluated_step != trainer.state.global_step:
+            trainer.evaluate()
+        _phase(writer, "saving")
+        _save(config, hardware, directory, trainer, tokenizer)
+    trainer.accelerator.end_training()
+
+
+def _load(
+    config: Config, hardware: Hardware, tokenizer: PreTrainedTokenizerBase
+) -> PreTrainedModel | PeftModel:
+    """Load the model, with its adapter if the config has one, and seed every random choice."""
+    from transformers import set_seed
+
+    from ft_core.models.adapter import apply_adapter
+    from ft_core.models.load import check_embeddings, load_model
+
+    # New adapter weights are random: the same on every rank, and in every run of this seed.
+    set_seed(config.seed)
+    device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if hardware.kind == "cuda" else None
+    model = load_model(config, device, hardware=hardware)
+    check_embeddings(model, tokenizer)
+    if config.gradient_checkpointing and config.adapter:
+        # Recomputing from frozen embeddings would otherwise find nothing that needs a gradient.
+        model.enable_input_require_grads()
+    return apply_adapter(model, config) if config.adapter else model
+
+
+def _tokenize(config: Config, tokenizer: PreTrainedTokenizerBase, writer: RunWriter | None) -> Samples:
+    """Turn the rows into samples, telling how far it is."""
+    from ft_core.data import load_samples
+
+    told = 0
+
+    def on_progress(done: int, total: int | None) -> None:
+        nonlocal told
+        step = max(1, (total or 10_000) // _PROGRESS_EVENTS)
+        if writer is not None and done // step > told:
+            told = done // step
+            writer.phase("tokenizing", done=done, total=total)
+
+    samples = load_samples(config, tokenizer, on_progress=on_progress)
+    if writer is not None:
+        for message in samples.warnings:
+            writer.emit("warning", message=message, fix="")
+    return samples
+
+
+def _trainer(
+    config: Config,
+    hardware: Hardware,
+    directory: Path,
+    model: PreTrainedModel | PeftModel,
+    tokenizer: PreTrainedTokenizerBase,
+    samples: Samples,
+    writer: RunWriter | None,
+    interrupts: Interrupts,
+) -> RunTrainer:
+    """Return the trainer, after making sure that it runs on as many ranks as were started."""
+    from ft_core.data.collate import Collator
+    from ft_core.models.tokenizer import pad_token_id
+    from ft_core.train.arguments import optimizer_class, training_arguments
+    from ft_core.train.callbacks import RunCallback
+    from ft_core.train.trainer import RunTrainer
+
+    world_size = int(os.environ.get("WORLD_SIZE", "1"))
+    steps = count_steps(config, len(samples.train), world_size)
+    arguments = training_arguments(
+        config,
+        hardware,
+        steps,
+        world_size=world_size,
+        checkpoints=directory / CHECKPOINTS,
+        eval_rows=len(samples.eval),
+    )
+    if arguments.world_size != world_size:
+        # accelerate can fall back to one process without a word; each rank would then train a model of its own.
+        raise LaunchError(
+            f"{world_size} ranks were started, and the training library sees {arguments.world_size}.",
+            "Start the run with 'ft train', which sets the environment up, and unset ACCELERATE_* variables.",
+        )
+    return RunTrainer(
+        model,
+        arguments,
+        tokenizer,
+        Collator(
+            pad_token_id=pad_token_id(tokenizer),
+            pad_to_sequence_len=config.sequence_len if config.pad_to_sequence_len else None,
+        ),
+        train=samples.train,
+        evaluation=samples.eval,
+        optimizer=optimizer_class(config, arguments, model),
+        keep_checkpoints=config.save_total_limit,
+        run_callback=RunCallback(config, writer, interrupts),
+    )
+
+
+def _describe(
+    writer: RunWriter,
+    config: Config,
+    hardware: Hardware,
+    model: PreTrainedModel | PeftModel,
+    samples: Samples,
+) -> None:
+    """Write what the data and the model turned out to be."""
+    from ft_core.models.parameters import local_model_config
+    from ft_core.models.precision import choose_attention
+
+    writer.emit(
+        "data",
+        train_samples=len(samples.train),
+        eval_samples=len(samples.eval),
+        train_tokens=sum(len(sample) for sample in samples.train),
+        trained_tokens=sum(sample.trained for sample in samples.train),
+        dropped=dict(samples.dropped),
+    )
+    every = list(model.parameters())
+    writer.emit(
+        "model",
+        parameters=sum(weight.numel() for weight in every),
+        trainable_parameters=sum(weight.numel() for weight in every if weight.requires_grad),
+        device=hardware.name,
+        dtype=choose_precision(config, hardware).compute,
+        attention=choose_attention(config, local_model_config(config.base_model, config.revision_of_model))[
+            0
+        ],
+    )
+
+
+def _save(
+    config: Config,
+    hardware: Hardware,
+    directory: Path,
+    trainer: RunTrainer,
+    tokenizer: PreTrainedTokenizerBase,
+) -> None:
+    """Save the tuned model as ``final/``, and into ``output_dir`` if the config names one."""
+    from ft_core.data import resolve_template
+    from ft_core.models.load import torch_dtype
+    from ft_core.train.saving import copy_to, save_final
+
+    if trainer.args.should_save:
+        if any(dataset.type == "chat_template" for dataset in config.datasets):
+            # The template that was trained, so that whoever loads the model asks it in the words it knows.
+            first = next(dataset for dataset in config.datasets if dataset.type == "chat_template")
+            tokenizer.chat_template = resolve_template(config, tokenizer, first).text
+        whole_model = None if config.adapter else torch_dtype(choose_precision(config, hardware).compute)
+        save_final(
+            trainer.accelerator.unwrap_model(trainer.model), tokenizer, directory / FINAL, dtype=whole_model
+        )
+        if config.output_dir is not None:
+            copy_to(directory / FINAL, Path(config.output_dir))
+    trainer.accelerator.wait_for_everyone()
+
+
+def _phase(writer: RunWriter | None, name: str) -> None:
+    """Say what the run is doing now, in its events and in the log."""
+    if writer is not None:
+        writer.phase(name)
+        print(f"{name} ...", flush=True)  # noqa: T201
+
+
+def _use_one_gpu() -> None:
+    """Hide all GPUs but the first from a single rank, which Trainer would otherwise spread over with DataParallel."""
+    if "WORLD_SIZE" not in os.environ:
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES", "0")
+        os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[0]
+
+
+def _quiet() -> None:
+    """Keep progress bars and notices of the libraries out of the log, before they are imported."""
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "warning")
+    # Deprecations between the libraries say nothing to whoever reads this run's log.
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
