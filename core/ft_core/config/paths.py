@@ -17,6 +17,9 @@ from ft_core.config.problems import clipped, listed, nearest
 from ft_core.config.schema.data import Dataset
 
 DATA_SUFFIXES = (".jsonl", ".json", ".csv", ".parquet", ".arrow", ".txt", ".jsonl.gz", ".json.gz", ".csv.gz")
+FILE_READERS = ("json", "csv", "parquet", "arrow", "text")
+"""Paths that name no place but how data_files are read; these are looked up from the working folder."""
+
 TEMPLATE_SUFFIXES = (".jinja", ".jinja2", ".j2", ".txt")
 
 MAX_LISTED = 2000
@@ -55,8 +58,10 @@ def with_absolute_paths(config: Config) -> Config:
 
 def _absolute_dataset(dataset: Dataset) -> Dataset:
     values: dict[str, Any] = {"path": _absolute_if_there(dataset.path)}
-    if dataset.data_files is not None and _kind(dataset.path) != "folder":
-        values["data_files"] = tuple(_absolute_if_there(name) for name in dataset.data_files)
+    if dataset.data_files is not None and dataset.path in FILE_READERS:
+        values["data_files"] = tuple(
+            name if "://" in name else _absolute(name) for name in dataset.data_files
+        )
     if dataset.chat_template_jinja is not None:
         values["chat_template_jinja"] = _absolute_if_there(dataset.chat_template_jinja)
     return dataset.model_copy(update=values)
@@ -75,12 +80,8 @@ def _data_files(dataset: Dataset, path: Path) -> Iterator[tuple[Path, str]]:
     """Yield the names of `dataset` that must be files or folders here."""
     if _looks_local(dataset.path) or _is_data_file(dataset.path):
         yield (*path, "path"), dataset.path
-    if dataset.data_files is None:
-        return
     folder = LocalPath(dataset.path) if _kind(dataset.path) == "folder" else None
-    if folder is None and not (
-        _looks_local(dataset.path) or dataset.path in ("json", "csv", "parquet", "arrow", "text")
-    ):
+    if dataset.data_files is None or (folder is None and dataset.path not in FILE_READERS):
         return
     for index, name in enumerate(dataset.data_files):
         if not any(sign in name for sign in "*?[") and "://" not in name:

@@ -14,6 +14,12 @@ from ft_core.config.variables import escape, substitute
 NO_NOTEBOOK = "write the value itself, or $${...} if the text is meant as it stands"
 
 
+NO_DATA = (
+    "use a text, number, list or dict; data frames and datasets are not supported yet: write the rows to a "
+    ".jsonl file and give its path"
+)
+
+
 class Colour(str, enum.Enum):
     RED = "red"
 
