@@ -1,17 +1,21 @@
-import { describe, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 
 import view, { PATIENCE } from '../src/widgets/chat_view';
-import type { Answer, State, ToKernel, Turn } from '../src/widgets/chat_view/protocol';
+import type { Answer, Message, State, ToKernel, Which } from '../src/widgets/chat_view/protocol';
 import { FakeModel, buttons, one, press, show, text } from './fake_model';
 
 const SETTINGS = { temperature: 0.7, top_p: 0.95, max_new_tokens: 256, seed: null };
 const user = (content: string) => ({ role: 'user' as const, content });
-const assistant = (content: string) => ({ role: 'assistant' as const, content });
+const said = (which: Which, content: string): Message => ({ role: 'assistant', content, which });
+
+/** The page's clock, which numbers the questions. */
+const NOW = 1000;
+beforeEach(() => void vi.setSystemTime(NOW));
 const answer = (words: string, more: Partial<Answer> = {}): Answer => ({
   text: words,
   tokens: 4,
   seconds: 2,
-  stopped: false,
+  stopped: 'eos',
   ...more,
 });
 
@@ -78,16 +82,16 @@ describe('a question', () => {
     const { model, el } = open({});
     type(el, '  Define "love". ');
     expect(model.sent).toEqual([
-      { type: 'ask', id: 1, which: ['tuned'], messages: [user('Define "love".')], settings: SETTINGS },
+      { type: 'ask', id: NOW, which: ['tuned'], messages: [user('Define "love".')], settings: SETTINGS },
     ]);
     expect((one(el, '.ft-chat-draft') as HTMLTextAreaElement).value).toBe('');
     expect(read(el)).toEqual(['You: Define "love".', 'Tuned: waiting…']);
-    model.say({ type: 'token', id: 1, which: 'tuned', text: 'LOVE' });
-    model.say({ type: 'token', id: 1, which: 'tuned', text: ', n.' });
+    model.say({ type: 'token', id: NOW, which: 'tuned', text: 'LOVE' });
+    model.say({ type: 'token', id: NOW, which: 'tuned', text: ', n.' });
     expect(read(el)).toEqual(['You: Define "love".', 'Tuned: LOVE, n.']);
     expect(one(el, '[role=log]').getAttribute('aria-busy')).toBe('true');
     expect(buttons(el)).toEqual(['Close', 'Stop']);
-    model.say({ type: 'answer', id: 1, which: 'tuned', ...answer('LOVE, n. A fever.') });
+    model.say({ type: 'answer', id: NOW, which: 'tuned', ...answer('LOVE, n. A fever.') });
     expect(read(el)[1]).toBe('Tuned: LOVE, n. A fever.: 4 tokens in 2.0 s');
     expect(one(el, '[role=log]').getAttribute('aria-busy')).toBe('false');
     expect(buttons(el)).toEqual(['Clear', 'Close', 'Regenerate']);
@@ -114,45 +118,32 @@ describe('a question', () => {
     expect(model.sent).toHaveLength(1);
   });
 
-  it('goes to each model with its own conversation', () => {
-    const transcript: Turn[] = [
-      { id: 1, messages: [user('a')], answers: { tuned: answer('tuned a') } },
-      { id: 2, messages: [user('a')], answers: { base: answer('base a') } },
-      {
-        id: 3,
-        messages: [user('a'), assistant('tuned a'), user('b')],
-        answers: { tuned: answer('tuned b') },
-      },
-    ];
+  it('goes to several models with all that was said', () => {
+    const transcript = [user('a'), said('tuned', 'x'), said('base', 'y'), user('b'), said('tuned', 'z')];
     const { model, el } = open({ transcript });
     choose(el, 'both');
     type(el, 'c');
     expect(model.sent).toEqual([
       {
         type: 'ask',
-        id: 4,
-        which: ['tuned'],
-        messages: [user('a'), assistant('tuned a'), user('b'), assistant('tuned b'), user('c')],
-        settings: SETTINGS,
-      },
-      {
-        type: 'ask',
-        id: 5,
-        which: ['base'],
-        messages: [user('a'), assistant('base a'), user('c')],
+        id: NOW,
+        which: ['tuned', 'base'],
+        messages: [...transcript, user('c')],
         settings: SETTINGS,
       },
     ]);
     expect(read(el)).toEqual([
-      'You: a',
-      'Tuned: tuned a: 4 tokens in 2.0 s',
-      'Base: base a: 4 tokens in 2.0 s',
-      'You: b',
-      'Tuned: tuned b: 4 tokens in 2.0 s',
-      'You: c',
-      'Tuned: waiting…',
-      'Base: waiting…',
+      ...['You: a', 'Tuned: x', 'Base: y', 'You: b', 'Tuned: z'],
+      ...['You: c', 'Tuned: waiting…', 'Base: waiting…'],
     ]);
+  });
+
+  it('has a number of its own, even in the same millisecond', () => {
+    const { model, el } = open({});
+    type(el, 'a');
+    model.say({ type: 'answer', id: NOW, which: 'tuned', ...answer('x') });
+    type(el, 'b');
+    expect(model.sent).toMatchObject([{ id: NOW }, { id: NOW + 1 }]);
   });
 
   it('has the settings of the form, and the system prompt first', () => {
@@ -167,13 +158,13 @@ describe('a question', () => {
     expect(model.sent).toEqual([
       {
         type: 'ask',
-        id: 1,
+        id: NOW,
         which: ['tuned'],
         messages: [{ role: 'system', content: 'Be brief.' }, user('Why?')],
         settings: { temperature: 0, top_p: 1, max_new_tokens: 4, seed: 17 },
       },
     ]);
-    model.say({ type: 'answer', id: 1, which: 'tuned', ...answer('Because it') });
+    model.say({ type: 'answer', id: NOW, which: 'tuned', ...answer('Because it', { stopped: 'length' }) });
     expect(read(el)[1]).toBe('Tuned: Because it: 4 tokens in 2.0 s, cut off at max_new_tokens');
   });
 
@@ -189,21 +180,38 @@ describe('a question', () => {
   it('may fail without ending the chat', () => {
     const { model, el } = open({});
     type(el, 'Why?');
-    model.say({ type: 'error', id: 1, message: 'The prompt has 9,000 tokens.', fix: 'Clear the chat.' });
+    model.say({ type: 'error', id: NOW, message: 'The prompt has 9,000 tokens.', fix: 'Clear the chat.' });
     expect(read(el)).toEqual(['You: Why?', 'Tuned: The prompt has 9,000 tokens. Clear the chat.']);
     expect(buttons(el)).toEqual(['Clear', 'Close', 'Regenerate']);
   });
 });
 
 describe('the transcript of the kernel', () => {
-  const transcript: Turn[] = [{ id: 8, messages: [user('a')], answers: { tuned: answer('x') } }];
+  const transcript = [user('a'), said('tuned', 'x')];
 
-  it('takes the place of what the page had', () => {
+  it('takes the place of what the page had, and keeps what the page knows of it', () => {
     const { model, el } = open({});
     type(el, 'a');
-    model.say({ type: 'answer', id: 1, which: 'tuned', ...answer('x') });
-    model.say(state({ transcript: [{ id: 1, messages: [user('a')], answers: { tuned: answer('x') } }] }));
+    model.say(state({ status: 'busy', transcript: [user('a')] }));
+    expect(read(el)).toEqual(['You: a', 'Tuned: waiting…']);
+    model.say({ type: 'answer', id: NOW, which: 'tuned', ...answer('x') });
+    model.say(state({ transcript }));
     expect(read(el)).toEqual(['You: a', 'Tuned: x: 4 tokens in 2.0 s']);
+  });
+
+  it('from before the question does not take it back', () => {
+    const { model, el } = open({});
+    type(el, 'a');
+    model.say(state({ transcript: [] }));
+    expect(read(el)).toEqual(['You: a', 'Tuned: waiting…']);
+  });
+
+  it('without an answer, of a kernel that writes none any more, ends the waiting', () => {
+    const { model, el } = open({});
+    type(el, 'a');
+    model.say(state({ transcript: [user('a')] }));
+    expect(read(el)).toEqual(['You: a', 'Tuned: stopped before the first word']);
+    expect(buttons(el)).toEqual(['Clear', 'Close', 'Regenerate']);
   });
 
   it('keeps its elements, so that a selection stays', () => {
@@ -213,20 +221,14 @@ describe('the transcript of the kernel', () => {
     expect(one(el, '.ft-chat-answer').firstChild).toBe(before);
   });
 
-  it('numbers the next question', () => {
-    const { model, el } = open({ transcript });
-    type(el, 'b');
-    expect(model.sent).toMatchObject([{ id: 9 }]);
-  });
-
   it('is text', () => {
     const hostile = '<img src=x onerror="document.title = 1">';
     const { el } = open({
       title: hostile,
       message: hostile,
-      transcript: [{ id: 1, messages: [user(hostile)], answers: { base: answer(hostile) } }],
+      transcript: [user(hostile), said('base', hostile)],
     });
-    expect(read(el)).toEqual([`You: ${hostile}`, `Base: ${hostile}: 4 tokens in 2.0 s`]);
+    expect(read(el)).toEqual([`You: ${hostile}`, `Base: ${hostile}`]);
     expect(text(el, '.ft-chat-title')).toBe(hostile);
     expect(text(el, '.ft-chat-trouble')).toBe(hostile);
     expect(el.querySelectorAll('img')).toHaveLength(0);
@@ -234,20 +236,23 @@ describe('the transcript of the kernel', () => {
 });
 
 describe('Regenerate', () => {
-  it('asks the last question again, and shows it once', () => {
-    const first = { id: 1, messages: [user('a')], answers: { tuned: answer('x') } };
-    const { model, el } = open({ transcript: [first] });
+  const transcript = [user('a'), said('tuned', 'x'), user('b'), said('tuned', 'y'), said('base', 'z')];
+
+  it('asks those who answered the last question again', () => {
+    const { model, el } = open({ transcript });
     press(el, 'Regenerate');
+    const messages = transcript.slice(0, 3);
     expect(model.sent).toEqual([
-      { type: 'ask', id: 2, which: ['tuned'], messages: [user('a')], settings: SETTINGS },
+      { type: 'ask', id: NOW, which: ['tuned', 'base'], messages, settings: SETTINGS },
     ]);
-    expect(read(el)).toEqual(['You: a', 'Tuned: waiting…']);
-    model.say(state({ transcript: [first, { ...first, id: 2, answers: { tuned: answer('y') } }] }));
-    expect(read(el)).toEqual(['You: a', 'Tuned: y: 4 tokens in 2.0 s']);
+    expect(read(el)).toEqual(['You: a', 'Tuned: x', 'You: b', 'Tuned: waiting…', 'Base: waiting…']);
+    model.say(state({ status: 'busy', transcript: messages }));
+    model.say({ type: 'answer', id: NOW, which: 'tuned', ...answer('new') });
+    expect(read(el)[3]).toBe('Tuned: new: 4 tokens in 2.0 s');
   });
 
   it('leaves the draft alone', () => {
-    const { el } = open({ transcript: [{ id: 1, messages: [user('a')], answers: { tuned: answer('x') } }] });
+    const { el } = open({ transcript });
     type(el, 'next', 't');
     press(el, 'Regenerate');
     expect((one(el, '.ft-chat-draft') as HTMLTextAreaElement).value).toBe('next');
@@ -259,12 +264,17 @@ describe('Stop', () => {
     const { model, el } = open({});
     choose(el, 'both');
     type(el, 'a');
-    model.say({ type: 'token', id: 1, which: 'tuned', text: 'LOVE' });
+    model.say({ type: 'token', id: NOW, which: 'tuned', text: 'LOVE' });
     model.sent.length = 0;
     press(el, 'Stop');
     expect(model.sent).toEqual([{ type: 'cancel' }]);
-    expect(read(el)).toEqual(['You: a', 'Tuned: LOVE', 'Base: stopped before the first word']);
-    model.say({ type: 'answer', id: 1, which: 'tuned', ...answer('LOVE', { tokens: 1, stopped: true }) });
+    expect(read(el)).toEqual(['You: a', 'Tuned: LOVE: stopped', 'Base: stopped before the first word']);
+    model.say({
+      type: 'answer',
+      id: NOW,
+      which: 'tuned',
+      ...answer('LOVE', { tokens: 1, stopped: 'cancelled' }),
+    });
     expect(read(el)[1]).toBe('Tuned: LOVE: 1 token in 2.0 s, stopped');
     expect(buttons(el)).toEqual(['Clear', 'Close', 'Regenerate']);
   });
@@ -272,7 +282,7 @@ describe('Stop', () => {
 
 describe('Clear and Close', () => {
   it('forget the conversation, and free the memory', () => {
-    const transcript = [{ id: 1, messages: [user('a')], answers: { tuned: answer('x') } }];
+    const transcript = [user('a'), said('tuned', 'x')];
     const { model, el } = open({ transcript });
     press(el, 'Clear');
     expect(read(el)).toEqual([]);
@@ -301,13 +311,16 @@ describe('a chat', () => {
     expect(model.sent).toMatchObject([{ which: ['base'] }]);
   });
 
-  it('that writes for another page can be stopped here', () => {
-    const { model, el } = open({ status: 'busy' });
+  it('that writes for another page is shown here, and can be stopped', () => {
+    const { model, el } = open({ status: 'busy', transcript: [user('a')] });
     expect(text(el, '.ft-chip')).toBe('writing…');
-    model.say({ type: 'token', id: 3, which: 'tuned', text: 'LOVE' });
-    expect(read(el)).toEqual([]);
+    model.say({ type: 'token', id: 3, which: 'tuned', text: 'LO' });
+    model.say({ type: 'token', id: 3, which: 'tuned', text: 'VE' });
+    expect(read(el)).toEqual(['You: a', 'Tuned: LOVE']);
     press(el, 'Stop');
     expect(model.sent).toEqual([{ type: 'cancel' }]);
+    model.say({ type: 'error', id: 4, message: 'No more memory.', fix: '' });
+    expect(text(el, '.ft-chat-trouble')).toBe('No more memory.');
   });
 
   it('keeps its keys from the notebook', () => {

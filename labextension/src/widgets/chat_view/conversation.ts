@@ -1,6 +1,6 @@
 /** The conversation as a reader sees it: questions, and under each what the models answered. */
 
-import type { Answer, FromKernel, Message, Settings, Turn, Which } from './protocol';
+import type { Answer, FromKernel, Message, State, Which } from './protocol';
 
 /** An answer on the page: whole, on its way, or missing for a reason. */
 export interface Shown {
@@ -13,133 +13,149 @@ export interface Shown {
 export interface Exchange {
   question: string;
   answers: Map<Which, Shown>;
-  /** What each model was asked, without the system's message: asking that again is the same question. */
-  asked: Map<Which, Message[]>;
 }
 
-/** A question that the kernel's transcript does not have yet. */
-interface Pending {
+/** The last question, and how far its answers are. */
+interface Asked {
   id: number;
-  which: Which;
-  messages: Message[];
-  shown: Shown;
+  /** Length of the transcript up to and with the question. */
+  length: number;
+  answers: Map<Which, Shown>;
 }
 
-/** The transcript of the kernel, and after it what was asked since. */
+/** The transcript of the kernel, and the answers to the last question as they come. */
 export class Conversation {
-  private turns: Turn[] = [];
-  private pending: Pending[] = [];
-  /** `max_new_tokens` of the questions of this page, to tell when an answer was cut off. */
-  private readonly limits = new Map<number, number>();
+  private transcript: Message[] = [];
+  private asked: Asked | null = null;
+  /** Notes of the answers that this page saw being finished: the transcript has only their text. */
+  private readonly notes = new Map<string, string>();
 
-  /** The kernel's transcript; what it has is no longer pending. */
-  replace(turns: Turn[]): void {
-    this.turns = turns;
-    const known = new Set(turns.map(turn => turn.id));
-    this.pending = this.pending.filter(({ id }) => !known.has(id));
-  }
-
-  /** Note a question to one model; returns the `ask` message for it. */
-  ask(which: Which, messages: Message[], settings: Settings) {
-    const id = Math.max(0, ...this.turns.map(turn => turn.id), ...this.pending.map(asked => asked.id)) + 1;
-    this.limits.set(id, settings.max_new_tokens);
-    this.pending.push({ id, which, messages, shown: { text: '', state: 'writing', note: '' } });
-    return { type: 'ask' as const, id, which: [which], messages, settings };
-  }
-
-  /** Take a piece of an answer, a whole one, or the reason why there is none. */
-  take(message: Exclude<FromKernel, { type: 'state' }>): void {
-    const pending = this.pending.find(({ id }) => id === message.id);
-    if (!pending) {
-      return; // asked by another page: the transcript will have it
+  /** Take the kernel's transcript in place of the page's. */
+  replace({ status, transcript }: State): void {
+    const { asked } = this;
+    if (
+      asked &&
+      this.writing &&
+      transcript.length < asked.length &&
+      status !== 'closed' &&
+      status !== 'failed'
+    ) {
+      return; // from before the question reached the kernel
     }
+    this.transcript = transcript;
+    if (asked && status !== 'busy') {
+      // Nothing is being written any more, whatever was missed.
+      this.cancel();
+    }
+  }
+
+  /** Note a question to some models; returns its number. */
+  ask(which: Which[], messages: Message[]): number {
+    this.transcript = messages.filter(({ role }) => role !== 'system');
+    const id = Math.max(Date.now(), (this.asked?.id ?? 0) + 1);
+    const answers = new Map(which.map(each => [each, { text: '', state: 'writing', note: '' }]));
+    this.asked = { id, length: this.transcript.length, answers: answers as Map<Which, Shown> };
+    return id;
+  }
+
+  /** Take a piece of an answer, a whole one, or the reason why there are no more; whether the page shows it. */
+  take(message: Exclude<FromKernel, State>): boolean {
+    if (this.asked?.id !== message.id) {
+      // Asked by another page, or by this one before it was loaded again: the transcript ends with the question.
+      this.asked = { id: message.id, length: this.transcript.length, answers: new Map() };
+    }
+    const { answers } = this.asked;
+    const shown = message.type !== 'error' || this.writing;
     switch (message.type) {
-      case 'token':
-        pending.shown = { ...pending.shown, text: pending.shown.text + message.text };
+      case 'token': {
+        const before = answers.get(message.which)?.text ?? '';
+        answers.set(message.which, { text: before + message.text, state: 'writing', note: '' });
         break;
-      case 'answer':
-        pending.shown = finished(message, this.limits.get(message.id));
+      }
+      case 'answer': {
+        const note = figures(message);
+        this.notes.set(key(message.which, message.text), note);
+        answers.set(message.which, {
+          text: message.text,
+          state: message.stopped === 'cancelled' ? 'stopped' : 'done',
+          note,
+        });
         break;
-      case 'error':
-        pending.shown = {
-          text: pending.shown.text,
-          state: 'failed',
-          note: [message.message, message.fix].filter(Boolean).join(' '),
-        };
-    }
-  }
-
-  /** What waits is not answered any more; what is being written ends when the kernel says so. */
-  cancel(): void {
-    for (const waiting of this.pending) {
-      if (waiting.shown.state === 'writing' && !waiting.shown.text) {
-        waiting.shown = { text: '', state: 'stopped', note: 'stopped before the first word' };
+      }
+      case 'error': {
+        const note = [message.message, message.fix].filter(Boolean).join(' ');
+        this.end(unfinished => ({ ...unfinished, state: 'failed', note }));
       }
     }
+    return shown;
+  }
+
+  /** No more is coming; of the answer that is being written the kernel will send what it has. */
+  cancel(): void {
+    this.end(shown => ({
+      ...shown,
+      state: 'stopped',
+      note: shown.text ? 'stopped' : 'stopped before the first word',
+    }));
   }
 
   clear(): void {
-    this.turns = [];
-    this.pending = [];
+    this.transcript = [];
+    this.asked = null;
   }
 
   /** Whether an answer is on its way. */
   get writing(): boolean {
-    return this.pending.some(({ shown }) => shown.state === 'writing');
+    return [...(this.asked?.answers.values() ?? [])].some(({ state }) => state === 'writing');
   }
 
   exchanges(): Exchange[] {
     const list: Exchange[] = [];
-    for (const turn of this.turns) {
-      for (const [which, answer] of Object.entries(turn.answers) as [Which, Answer][]) {
-        place(list, which, turn.messages, finished(answer, this.limits.get(turn.id)));
+    for (const { role, content, which } of this.transcript) {
+      if (role === 'user') {
+        list.push({ question: content, answers: new Map() });
+      } else if (which) {
+        list.at(-1)?.answers.set(which, {
+          text: content,
+          state: 'done',
+          note: this.notes.get(key(which, content)) ?? '',
+        });
       }
     }
-    for (const { which, messages, shown } of this.pending) {
-      place(list, which, messages, shown);
+    const latest = list.at(-1);
+    for (const [which, shown] of this.asked?.answers ?? []) {
+      if (latest && !latest.answers.has(which)) {
+        latest.answers.set(which, shown);
+      }
     }
     return list;
   }
 
-  /** What `which` has said and been asked so far, and then `question`: its own conversation. */
-  messages(which: Which, question: string): Message[] {
-    const said = this.exchanges().flatMap(({ question: earlier, answers }): Message[] => {
-      const answer = answers.get(which);
-      return answer?.text
-        ? [
-            { role: 'user', content: earlier },
-            { role: 'assistant', content: answer.text },
-          ]
-        : [];
-    });
-    return [...said, { role: 'user', content: question }];
+  /** Everything said so far, and then `question`. */
+  followedBy(question: string): Message[] {
+    return [...this.transcript, { role: 'user', content: question }];
+  }
+
+  /** Everything up to and with the last question. */
+  untilQuestion(): Message[] {
+    return this.transcript.slice(0, this.transcript.findLastIndex(({ role }) => role === 'user') + 1);
+  }
+
+  private end(how: (shown: Shown) => Shown): void {
+    for (const [which, shown] of this.asked?.answers ?? []) {
+      if (shown.state === 'writing') {
+        this.asked?.answers.set(which, how(shown));
+      }
+    }
   }
 }
 
-function finished({ text, tokens, seconds, stopped }: Answer, limit = Infinity): Shown {
-  const words = [`${tokens} ${tokens === 1 ? 'token' : 'tokens'} in ${seconds.toFixed(1)} s`];
-  if (stopped) {
-    words.push('stopped');
-  } else if (tokens >= limit) {
-    words.push('cut off at max_new_tokens');
-  }
-  return { text, state: stopped ? 'stopped' : 'done', note: words.join(', ') };
+function key(which: Which, text: string): string {
+  return `${which} ${text}`;
 }
 
-/** Put an answer under its question: the same question asked again, or asked of the other model too, stands once. */
-function place(list: Exchange[], which: Which, messages: Message[], shown: Shown): void {
-  const asked = messages.filter(({ role }) => role !== 'system');
-  const question = asked.at(-1)?.content ?? '';
-  const same = (other: Message[] | undefined): boolean => JSON.stringify(other) === JSON.stringify(asked);
-  const latest = list.at(-1);
-  let exchange = list.findLast(earlier => same(earlier.asked.get(which)));
-  if (!exchange && latest?.question === question && !latest.answers.has(which)) {
-    exchange = latest;
-  }
-  if (!exchange) {
-    exchange = { question, answers: new Map(), asked: new Map() };
-    list.push(exchange);
-  }
-  exchange.answers.set(which, shown);
-  exchange.asked.set(which, asked);
+function figures({ tokens, seconds, stopped }: Answer): string {
+  const spent = `${tokens} ${tokens === 1 ? 'token' : 'tokens'} in ${seconds.toFixed(1)} s`;
+  const why = { eos: '', length: ', cut off at max_new_tokens', cancelled: ', stopped' };
+  return spent + why[stopped];
 }

@@ -91,38 +91,29 @@ function render({ model, el }: RenderProps): () => void {
     const choices = state?.choices ?? [];
     return asked === 'both' ? choices : choices.filter(which => which === asked);
   };
-  const ask = (which: Which, messages: Message[]): boolean => {
-    const how = options.read();
+  const ask = (which: Which[], messages: Message[]): boolean => {
+    const how = which.length > 0 && ready() ? options.read() : null;
     if (!how) {
       return false;
     }
     const system = options.system();
-    send(
-      conversation.ask(which, system ? [{ role: 'system', content: system }, ...messages] : messages, how),
-    );
-    return true;
-  };
-  /** Ask each model its own conversation; all are put together before the first is asked. */
-  const askAll = (questions: [Which, Message[]][]): void => {
-    if (questions.map(([which, messages]) => ask(which, messages)).every(Boolean)) {
-      draft.value = '';
-    }
+    const told: Message[] = system ? [{ role: 'system', content: system }, ...messages] : messages;
+    send({ type: 'ask', id: conversation.ask(which, messages), which, messages: told, settings: how });
     draw();
     talk.element.scrollTop = talk.element.scrollHeight;
+    return true;
   };
   const submit = (): void => {
     const question = draft.value.trim();
-    if (question && ready()) {
-      askAll(answerers().map(which => [which, conversation.messages(which, question)]));
+    if (question && ask(answerers(), conversation.followedBy(question))) {
+      draft.value = '';
+      draw();
     }
   };
   const regenerate = (): void => {
     const latest = conversation.exchanges().at(-1);
-    if (latest && ready()) {
-      const kept = draft.value;
-      askAll([...latest.asked]);
-      draft.value = kept;
-    }
+    const which = [...(latest?.answers.keys() ?? [])];
+    ask(which.length > 0 ? which : answerers(), conversation.untilQuestion());
   };
 
   const drawChoice = (choices: Which[]): void => {
@@ -168,18 +159,20 @@ function render({ model, el }: RenderProps): () => void {
   };
   const take = (message: FromKernel): void => {
     if (message.type !== 'state') {
-      conversation.take(message);
+      if (!conversation.take(message) && message.type === 'error') {
+        setText(trouble, sentences(message));
+      }
       draw();
       return;
     }
     clearTimeout(unanswered);
     state = message;
-    conversation.replace(message.transcript);
+    conversation.replace(message);
     setText(title, message.title);
     drawChoice(message.choices);
     const closed =
       message.status === 'closed' ? "The model's memory is free. Run the cell again to talk on." : '';
-    setText(trouble, [message.message, message.fix].filter(Boolean).join(' ') || closed);
+    setText(trouble, sentences(message) || closed);
     trouble.dataset.state = message.status;
     draw();
   };
@@ -207,6 +200,10 @@ function render({ model, el }: RenderProps): () => void {
     unfollow();
     model.off('msg:custom', take);
   };
+}
+
+function sentences({ message, fix }: { message: string; fix: string }): string {
+  return [message, fix].filter(Boolean).join(' ');
 }
 
 export default { render };

@@ -6,6 +6,8 @@ export type Status = 'loading' | 'ready' | 'busy' | 'closed' | 'failed';
 export interface Message {
   role: 'system' | 'user' | 'assistant';
   content: string;
+  /** Which model said it; nobody else has this. */
+  which?: Which;
 }
 
 export interface Settings {
@@ -19,15 +21,7 @@ export interface Answer {
   text: string;
   tokens: number;
   seconds: number;
-  /** Whether it was cancelled. */
-  stopped: boolean;
-}
-
-/** One question to the models and what they answered. */
-export interface Turn {
-  id: number;
-  messages: Message[];
-  answers: Partial<Record<Which, Answer>>;
+  stopped: 'eos' | 'length' | 'cancelled';
 }
 
 export interface State {
@@ -36,7 +30,7 @@ export interface State {
   fix: string;
   title: string;
   choices: Which[];
-  transcript: Turn[];
+  transcript: Message[];
 }
 
 export type FromKernel =
