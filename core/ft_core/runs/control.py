@@ -97,13 +97,16 @@ def _close(directory: Path) -> None:
             return
         now = time.time()
         # The last heartbeat may be older than the last step.
-        newest = (last_event(directory, "step") or {}).get("step")
-        step = newest if isinstance(newest, int) else status.step
+        newest = last_event(directory, "step") or {}
+        known = {
+            name: value for name in ("step", "total_steps") if isinstance(value := newest.get(name), int)
+        }
+        status = replace(status, **known)
         end = {
             "type": "end",
             "time": now,
             "state": "stopped",
-            "step": step,
+            "step": status.step,
             "seconds": now - status.started,
         }
         path = directory / EVENTS
@@ -111,9 +114,7 @@ def _close(directory: Path) -> None:
             # The killed worker may have left half a line.
             events.write((b"\n" if _half_line(path) else b"") + encode(end))
         (directory / CONTROL / "stop").unlink(missing_ok=True)
-        ended: Status = replace(
-            status, state="stopped", step=step, ended=now, heartbeat=now, message="", fix=""
-        )
+        ended: Status = replace(status, state="stopped", ended=now, heartbeat=now, message="", fix="")
         write_status(directory, ended, durable=True)
 
 
