@@ -14,7 +14,7 @@ def line_of(event: Event) -> str | None:
     """
     match event:
         case {"type": "phase", "phase": str(phase)}:
-            line = phase
+            line = phase + progress_of(event)
         case {"type": "step"}:
             line = f"step {numbers_of(event)}"
         case {"type": "eval", "step": int(step)}:
@@ -35,6 +35,18 @@ def line_of(event: Event) -> str | None:
             return None
     # Text of an event may come from data or a library; a terminal would obey what it hides.
     return "\n".join(painted(part) for part in line.split("\n"))
+
+
+def progress_of(event: Event) -> str:
+    """Return how far a phase is, where it says so.
+
+    >>> progress_of({"type": "phase", "time": 1.0, "phase": "tokenizing", "done": 1500, "total": 3000})
+    ' 1,500/3,000'
+    """
+    done, total = event.get("done"), event.get("total")
+    if not isinstance(done, int):
+        return ""
+    return f" {done:,}/{total:,}" if isinstance(total, int) else f" {done:,}"
 
 
 def numbers_of(event: Event) -> str:

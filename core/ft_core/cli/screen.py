@@ -8,15 +8,15 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from ft_core.cli.lines import line_of, numbers_of
+from ft_core.cli.lines import line_of, numbers_of, progress_of
 from ft_core.runs import Event, Run
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
-STEP_EVERY = 1.0
-"""Seconds between two plain lines of steps, so that a fast run does not flood a log."""
+COUNT_EVERY = 1.0
+"""Seconds between two plain lines that count on, so that a fast run does not flood a log."""
 
 
 class Screen(Protocol):
@@ -53,21 +53,21 @@ def open_screen(run: Run) -> Generator[Screen]:
 
 
 class PlainScreen:
-    """One line an event. Steps are thinned in time; the last one always shows."""
+    """One line an event. What only counts on (steps, progress) is thinned in time; the last of it always shows."""
 
     def __init__(self) -> None:
         self._told = 0.0
         self._waiting: Event | None = None
 
     def show(self, event: Event) -> None:
-        """Print the event, or keep a step for later."""
-        if event["type"] != "step":
+        """Print the event, or keep it for later."""
+        if event["type"] != "step" and not progress_of(event):
             self.flush()
             if line := line_of(event):
                 self.say(line)
             return
         self._waiting = event
-        if time.monotonic() - self._told >= STEP_EVERY:
+        if time.monotonic() - self._told >= COUNT_EVERY:
             self.flush()
 
     def say(self, text: str) -> None:
@@ -75,7 +75,7 @@ class PlainScreen:
         print(text, flush=True)
 
     def flush(self) -> None:
-        """Print the step that waits."""
+        """Print the event that waits."""
         if self._waiting and (line := line_of(self._waiting)):
             self.say(line)
             self._told = time.monotonic()
@@ -94,7 +94,7 @@ class BarScreen:
     def show(self, event: Event) -> None:
         """Move the bar, or print the event above it."""
         if event["type"] == "phase":
-            self._progress.update(self._task, description=str(event.get("phase", "")))
+            self._progress.update(self._task, description=line_of(event))
         elif event["type"] == "step":
             self._progress.update(
                 self._task,

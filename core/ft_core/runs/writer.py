@@ -102,11 +102,13 @@ class RunWriter:
         return self
 
     def phase(self, name: str, **extra: Any) -> None:
-        """Say what the run is doing now; `extra` goes into the event."""
+        """Say what the run is doing now, or again with how far it is; `extra` goes into the event."""
         with self._mutex:
+            begins = name != self._status.phase
             self._status = replace(self._status, phase=name)
             self.emit("phase", phase=name, **extra)
-            self._write_status(durable=True)
+            if begins:
+                self._write_status(durable=True)
 
     def emit(self, kind: str, /, **fields: Any) -> None:
         """Append one event of type `kind`, in one write.

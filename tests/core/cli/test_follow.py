@@ -174,6 +174,19 @@ def test_steps_are_thinned_and_the_last_shows(
     assert shown == ["1/30", "9/30", "17/30", "25/30", "30/30"]
 
 
+def test_progress_is_thinned_like_steps(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ft_core.cli.screen.time", SimpleNamespace(monotonic=lambda: 100.0))
+    screen = PlainScreen()
+    screen.show({"type": "phase", "time": 1.0, "phase": "tokenizing"})
+    for done in (100, 200, 300):
+        screen.show({"type": "phase", "time": 1.0, "phase": "tokenizing", "done": done, "total": 300})
+    screen.show({"type": "phase", "time": 1.0, "phase": "training"})
+    shown = capsys.readouterr().out.splitlines()
+    assert shown == ["tokenizing", "tokenizing 100/300", "tokenizing 300/300", "training"]
+
+
 def test_in_a_terminal_there_is_a_bar(done_run: Run, spawn: Callable[..., subprocess.Popen[str]]) -> None:
     with (done_run.directory / "events.jsonl").open("a") as file:
         file.write(

@@ -9,6 +9,8 @@ from ft_core.cli.lines import line_of
     ("event", "line"),
     [
         ({"type": "phase", "phase": "tokenizing"}, "tokenizing"),
+        ({"type": "phase", "phase": "tokenizing", "done": 1500, "total": 3000}, "tokenizing 1,500/3,000"),
+        ({"type": "phase", "phase": "tokenizing", "done": 1500, "total": None}, "tokenizing 1,500"),
         (
             {
                 "type": "step",
