@@ -1,0 +1,173 @@
+"""The models of a chat in memory: the tuned one, its base, and their tokenizer."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from ft_core.config import Config, load_config
+from ft_core.data import render_prompt
+from ft_core.data.template import render, resolve_template
+from ft_core.errors import ModelError
+from ft_core.infer.source import Source, Which
+from ft_core.models.hardware import Hardware, detect_hardware
+from ft_core.models.source import explain_load_error
+from ft_core.models.tokenizer import load_tokenizer
+
+
+class Models:
+    """What a source names, loaded when it is first needed.
+
+    An adapter and its base are one model, with the adapter switched off for the base. After a full fine-tune they are
+    two, and the base is loaded when it is first asked.
+
+    Parameters
+    ----------
+    source
+        What to load.
+    device
+        Where; None for the GPU with the most free memory, else the CPU.
+
+    Raises
+    ------
+    FtError
+        A model or tokenizer is missing or cannot be loaded.
+    """
+
+    def __init__(self, source: Source, device: str | None) -> None:
+        self._source = source
+        self._hardware = detect_hardware()
+        self._device = device or best_device(self._hardware)
+        self._config: Config | None = (
+            load_config(Path(source.config), check_paths=False) if source.config else None
+        )
+        self._extra_stops: set[int] = set()
+        self.tokenizer = self._load_tokenizer()
+        self._loaded: dict[Which, PreTrainedModel] = {}
+        first = source.choices[0]
+        self._loaded[first] = self._load(first)
+
+    def prompt(self, messages: Sequence[dict[str, Any]]) -> list[int]:
+        """Return the ids that ask for the next message, by the template that training used."""
+        return render_prompt(self._config, messages, self.tokenizer)
+
+    def stop_ids(self, model: PreTrainedModel) -> frozenset[int]:
+        """Return every id that ends a turn: the tokenizer's, the model's, the config's and the template's."""
+        stops: list[Any] = [self.tokenizer.eos_token_id, *self._turn_ends()]
+        for settings in (model.generation_config, model.config):
+            named: Any = getattr(settings, "eos_token_id", None)
+            stops += cast("list[Any]", named) if isinstance(named, list) else [named]
+        return frozenset(int(token) for token in stops if token is not None)
+
+    @contextmanager
+    def using(self, which: Which) -> Generator[PreTrainedModel]:
+        """Give the model that is asked, loading it if need be."""
+        if which == "base" and self._source.adapter:
+            model = cast("Any", self._loaded["tuned"])
+            with model.disable_adapter():
+                yield model
+            return
+        if which not in self._loaded:
+            self._loaded[which] = self._load(which)
+        yield self._loaded[which]
+
+    def _load(self, which: Which) -> PreTrainedModel:
+        source = self._source
+        whole = source.tuned if which == "tuned" and not source.adapter else source.base
+        model = self._from_pretrained(str(whole), source.revision if whole == source.base else None)
+        if which == "tuned" and source.adapter:
+            model = _with_adapter(model, self.tokenizer, str(source.tuned))
+        model.eval()
+        return cast("Any", model).to(self._device)
+
+    def _from_pretrained(self, name: str, revision: str | None) -> PreTrainedModel:
+        options: dict[str, Any] = {
+            "revision": revision or "main",
+            "trust_remote_code": self._source.trust_remote_code,
+        }
+        try:
+            stored: Any = AutoConfig.from_pretrained(name, **options).get_text_config().dtype
+            dtype = fitting_dtype(stored or torch.float32, self._device, self._hardware)
+            return AutoModelForCausalLM.from_pretrained(name, dtype=dtype, **options)
+        except Exception as error:
+            if explained := explain_load_error(error, name, "model"):
+                raise explained from error
+            raise
+
+    def _load_tokenizer(self) -> PreTrainedTokenizerBase:
+        """Return the tokenizer saved with the tuned weights, else the config's, else the base's."""
+        source = self._source
+        saved = source.tuned is not None and (Path(source.tuned) / "tokenizer_config.json").is_file()
+        if self._config is not None and not saved:
+            return load_tokenizer(self._config)
+        name, revision = (str(source.tuned), None) if saved else (str(source.base), source.revision)
+        try:
+            return AutoTokenizer.from_pretrained(
+                name, revision=revision or "main", trust_remote_code=source.trust_remote_code
+            )
+        except Exception as error:
+            if explained := explain_load_error(error, name, "tokenizer"):
+                raise explained from error
+            raise
+
+    def _turn_ends(self) -> set[int]:
+        """Return the config's ``eot_tokens``, and the special token that the template puts behind an answer."""
+        tokenizer = self.tokenizer
+        named = self._config.eot_tokens or () if self._config else ()
+        ends = {int(cast("int", tokenizer.convert_tokens_to_ids(token))) for token in named}
+        answer = "ANSWER"
+        dialogue = [{"role": "user", "content": "QUESTION"}, {"role": "assistant", "content": answer}]
+        template = resolve_template(self._config, tokenizer)
+        behind = render(tokenizer, template, dialogue).rpartition(answer)[2]
+        first = tokenizer(behind, add_special_tokens=False)["input_ids"][:1]
+        return ends | (set(first) & set(tokenizer.added_tokens_decoder))
+
+
+def best_device(hardware: Hardware) -> str:
+    """Return the GPU with the most free memory, Apple's GPU, or the CPU."""
+    if hardware.kind == "cuda":
+        free = [device.free_memory for device in hardware.devices]
+        return f"cuda:{free.index(max(free))}"
+    return hardware.kind
+
+
+def fitting_dtype(stored: torch.dtype, device: str, hardware: Hardware) -> torch.dtype:
+    """Return the format to load weights in that are stored as `stored`.
+
+    Two-byte weights halve the time of a token where the device multiplies them, and multiply it where it does not:
+    a processor without bf16 instructions is eight times slower in bf16 than in fp32.
+    """
+    if stored == torch.float32:
+        return stored
+    if device.startswith("cuda"):
+        old = any((gpu.compute_capability or (0, 0)) < (8, 0) for gpu in hardware.devices)
+        return torch.float16 if old and stored == torch.bfloat16 else stored
+    if device.startswith("cpu"):
+        return torch.bfloat16 if stored == torch.bfloat16 and hardware.cpu_bf16 else torch.float32
+    return stored
+
+
+def _with_adapter(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: str) -> PreTrainedModel:
+    """Return `model` with the adapter in `folder` on it."""
+    from peft import PeftModel
+
+    if len(tokenizer) > cast("Any", model.get_input_embeddings()).weight.shape[0]:
+        model.resize_token_embeddings(len(tokenizer))
+    try:
+        return cast("PreTrainedModel", PeftModel.from_pretrained(model, folder))
+    except (RuntimeError, ValueError, KeyError) as error:
+        raise ModelError(
+            f"The adapter '{folder}' does not fit its base model: {str(error).splitlines()[0]}",
+            "Use it with the base model that it was trained on.",
+        ) from error
