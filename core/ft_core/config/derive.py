@@ -76,6 +76,8 @@ def derive(config: Config, given: Mapping[str, Any]) -> tuple[Config, dict[str, 
 
 def _derive_dataset(dataset: Dataset, path: str, reasons: dict[str, str]) -> Dataset:
     values: dict[str, Any] = {}
+    if dataset.type != "chat_template":
+        return dataset
     if dataset.train_on_eot is None:
         values["train_on_eot"] = dataset.train_on_eos
         reasons[f"{path}.train_on_eot"] = "as train_on_eos"

@@ -78,7 +78,9 @@ class _LimitError(Exception):
         self.problem = Problem(place.line, place.column, "", message, fix)
 
 
-def read_document(text: str, *, variables: Mapping[str, Any] | None = None, first_line: int = 1) -> Document:
+def read_document(
+    text: str, *, variables: Mapping[str, Any] | None = None, first_line: int = 1, substituting: bool = True
+) -> Document:
     """Return the data of the YAML `text`.
 
     Never raises for a fault of the text: what is wrong is in the document's problems, and a text that is no YAML at all
@@ -92,6 +94,8 @@ def read_document(text: str, *, variables: Mapping[str, Any] | None = None, firs
         What ``${name}`` may name; None where there is no notebook.
     first_line
         The number of the text's first line.
+    substituting
+        Whether ``${name}`` stands for a variable; otherwise it is text like any other.
     """
     document = Document()
     if len(text) > MAX_BYTES or len(text.encode(errors="replace")) > MAX_BYTES:
@@ -106,7 +110,7 @@ def read_document(text: str, *, variables: Mapping[str, Any] | None = None, firs
         )
         return document
     try:
-        root = _Composer(text, variables, first_line, document.problems).compose()
+        root = _Composer(text, variables, first_line, document.problems, substituting).compose()
         if root is not None:
             document.data = _Flattener(document).flatten(root, ())
     except _LimitError as limit:
@@ -121,12 +125,18 @@ class _Composer:
     """Builds the tree from PyYAML's events."""
 
     def __init__(
-        self, text: str, variables: Mapping[str, Any] | None, first_line: int, problems: list[Problem]
+        self,
+        text: str,
+        variables: Mapping[str, Any] | None,
+        first_line: int,
+        problems: list[Problem],
+        substituting: bool,
     ) -> None:
         self.loader = yaml.SafeLoader(text)
         self.variables = variables
         self.first_line = first_line
         self.problems = problems
+        self.substituting = substituting
         self.anchors: dict[str, _Node | None] = {}
         self.count = 0
 
@@ -253,7 +263,7 @@ class _Composer:
                 place, f"'{clipped(event.value)}' is not a valid value", "put it in quotes if it is text"
             )
             return _Node(place, None, broken=True)
-        if not isinstance(value, str):
+        if not isinstance(value, str) or not self.substituting:
             return _Node(place, value)
         try:
             return _Node(place, substitute(value, self.variables))

@@ -45,10 +45,15 @@ class Draft:
         return any(path[:length] in self.bad for length in range(1, len(path) + 1))
 
     def override_of(self, path: Path) -> Path | None:
-        """Return the override that set `path`, if one did."""
-        return next(
-            (path[:length] for length in range(1, len(path) + 1) if path[:length] in self.overridden), None
-        )
+        """Return the override that set `path`, or that made what should hold it."""
+        prefixes = [path[:length] for length in range(1, len(path) + 1)]
+        for prefix in prefixes:
+            if prefix in self.overridden:
+                return prefix
+        if self.document.values:
+            new = next((prefix for prefix in prefixes if prefix not in self.document.values), None)
+            return next((made for made in self.overridden if new and made[: len(new)] == new), None)
+        return None
 
     def place(self, path: Path, at: Literal["key", "value"]) -> Place | None:
         """Return where `path` stands in the text, or the nearest thing that holds it."""

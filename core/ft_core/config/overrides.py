@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from ft_core.config.document import Path
+from ft_core.config.document import Path, read_document
 from ft_core.config.draft import Draft, dotted
 from ft_core.config.problems import ConfigError, Problem, clipped
 from ft_core.config.variables import VariableError, as_data
@@ -49,7 +49,7 @@ def parse_overrides(items: Iterable[str]) -> dict[str, Any]:
             continue
         try:
             overrides[key] = _read_value(value.strip())
-        except (yaml.YAMLError, ValueError, RecursionError):
+        except ValueError:
             message = f"--set {key}: '{clipped(value)}' is not a YAML value"
             problems.append(Problem(None, None, key, message, "close every quote, bracket and brace"))
     if problems:
@@ -83,7 +83,10 @@ def apply_overrides(draft: Draft, overrides: Mapping[str, Any]) -> None:
 
 def _read_value(text: str) -> Any:
     if text[:1] in ("[", "{", "'", '"'):
-        return yaml.safe_load(text)
+        document = read_document(text, substituting=False)
+        if document.problems:
+            raise ValueError(document.problems[0].message)
+        return document.data
     # Not scanned, so that '#', ': ' and a leading '@' stay text.
     loader = yaml.SafeLoader("")
     return loader.construct_object(

@@ -162,14 +162,15 @@ def nearest(name: str, options: Iterable[str], count: int = 2) -> list[str]:
     """Return at most `count` of `options` that `name` may be a slip of, best first."""
     # difflib is quadratic in the length, and no option is that long.
     short = name[:80].lower()
-    ratios = {option: difflib.SequenceMatcher(None, option.lower(), short).ratio() for option in options}
-    # What the name begins is nearer than letters tell: adamw is adamw_torch, not grokadamw.
-    best = max(ratios.values(), default=0)
-    begun = [
-        option for option in ratios if len(short) >= 3 and best < 0.9 and option.lower().startswith(short)
-    ]
-    ranked = sorted(ratios, key=lambda option: (option not in begun, -ratios[option]))
-    return [option for option in ranked if option in begun or ratios[option] >= max(0.7, best - 0.08)][:count]
+    by_lower = {option.lower(): option for option in options}
+    close = difflib.get_close_matches(short, by_lower, n=count, cutoff=0.7)
+    ratios = [difflib.SequenceMatcher(None, lower, short).ratio() for lower in close]
+    if not ratios or ratios[0] < 0.9:
+        # What the name begins is nearer than letters tell: adamw is adamw_torch, not grokadamw.
+        begun = sorted((lower for lower in by_lower if len(short) > 2 and lower.startswith(short)), key=len)
+        if begun:
+            return [by_lower[lower] for lower in begun[:count]]
+    return [by_lower[lower] for lower, ratio in zip(close, ratios, strict=True) if ratio >= ratios[0] - 0.08]
 
 
 def did_you_mean(name: str, options: Iterable[str]) -> str:

@@ -1,0 +1,90 @@
+"""What a key means."""
+
+from __future__ import annotations
+
+import pytest
+
+from ft_core.config import Config, Dataset, KeyDoc, SpecialTokens, explain, explain_all
+from ft_core.errors import FtError
+
+
+def test_explain_a_choice():
+    assert explain("excess_length_strategy") == KeyDoc(
+        key="excess_length_strategy",
+        text="What becomes of a sample longer than sequence_len: `drop` it, `truncate` it, or `raise` an error.",
+        type="'drop', 'truncate' or 'raise'",
+        allowed=("drop", "truncate", "raise"),
+        default="drop",
+        required=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "words", "default", "required"),
+    [
+        ("base_model", "text", None, True),
+        ("lora_r", "a whole number, at least 1", None, False),
+        ("learning_rate", "a number, greater than 0", None, True),
+        ("lora_dropout", "a number, at least 0 and less than 1", 0.0, False),
+        ("trust_remote_code", "true or false", False, False),
+        ("bf16", "true, false or 'auto'", "auto", False),
+        ("eot_tokens", "a list of texts", None, False),
+        ("lora_target_modules", "'all-linear' or a list of texts", None, False),
+        ("save_steps", "a whole number of steps, or a share of all steps below 1", None, False),
+        ("optim_args", "a map", {}, False),
+        ("datasets", "a list of maps", None, True),
+        ("special_tokens", "a map", SpecialTokens(), False),
+        (
+            "datasets.message_property_mappings",
+            "a map of texts",
+            {"role": "role", "content": "content"},
+            False,
+        ),
+        ("special_tokens.pad_token", "text", None, False),
+    ],
+)
+def test_types_and_defaults(key, words, default, required):
+    doc = explain(key)
+    assert (doc.type, doc.default, doc.required) == (words, default, required)
+
+
+@pytest.mark.parametrize("path", ["datasets.type", "datasets[0].type", "datasets[].type", " datasets.type "])
+def test_a_key_inside_a_list(path):
+    assert explain(path).key == "datasets.type"
+
+
+@pytest.mark.parametrize(
+    ("key", "message", "fix"),
+    [
+        ("sequense_len", "there is no key 'sequense_len'; did you mean 'sequence_len'?", ""),
+        ("xyzzy", "there is no key 'xyzzy'", ""),
+        (
+            "sample_packing",
+            "'sample_packing' is not supported yet",
+            "remove it: each sample is a row of its own, padded to the longest of its batch",
+        ),
+    ],
+)
+def test_no_such_key(key, message, fix):
+    with pytest.raises(FtError) as caught:
+        explain(key)
+    assert (caught.value.message, caught.value.fix) == (message, fix)
+
+
+def test_a_key_of_a_dataset_is_found_without_its_path():
+    assert explain("field_messages").key == "datasets.field_messages"
+
+
+def test_every_key_is_documented_once():
+    docs = list(explain_all())
+    keys = [doc.key for doc in docs]
+    assert len(keys) == len(set(keys))
+    assert {key for key in keys if "." not in key} == set(Config.model_fields)
+    assert {key for key in keys if key.startswith("datasets.")} == {
+        f"datasets.{key}" for key in Dataset.model_fields
+    }
+    assert keys[0] == "base_model"
+    for doc in docs:
+        assert doc.text.endswith("."), doc.key
+        assert doc.type, doc.key
+        assert "``" not in doc.text

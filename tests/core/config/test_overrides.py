@@ -1,0 +1,129 @@
+"""Values that are set over those of the text."""
+
+from __future__ import annotations
+
+import pytest
+
+from ft_core.config import ConfigError, Origin, load_config, parse_overrides
+
+KEY_VALUE = "write it as in --set learning_rate=1e-4"
+CLOSE = "close every quote, bracket and brace"
+
+
+@pytest.mark.parametrize(
+    ("item", "expected"),
+    [
+        ("lora_r=8", {"lora_r": 8}),
+        ("learning_rate=1e-4", {"learning_rate": "1e-4"}),
+        ("bf16=on", {"bf16": True}),
+        ("datasets[0].path=rows.jsonl", {"datasets[0].path": "rows.jsonl"}),
+        ("output_dir=", {"output_dir": None}),
+        ("output_dir=a: b # c", {"output_dir": "a: b # c"}),
+        ("output_dir=@a=b", {"output_dir": "@a=b"}),
+        ("output_dir='8'", {"output_dir": "8"}),
+        ("output_dir=${x}", {"output_dir": "${x}"}),
+        ("eot_tokens=[a, b]", {"eot_tokens": ["a", "b"]}),
+        ("optim_args={eps: 1.0}", {"optim_args": {"eps": 1.0}}),
+        (" seed = 1 ", {"seed": 1}),
+    ],
+)
+def test_parse(item, expected):
+    assert parse_overrides([item]) == expected
+
+
+def test_the_last_of_two_wins():
+    assert parse_overrides(["seed=1", "seed=2"]) == {"seed": 2}
+
+
+@pytest.mark.parametrize(
+    ("item", "message", "fix"),
+    [
+        ("seed", "--set seed: this is not 'key=value'", KEY_VALUE),
+        ("=1", "--set =1: this is not 'key=value'", KEY_VALUE),
+        ("a b=1", "--set a b=1: this is not 'key=value'", KEY_VALUE),
+        ("datasets[x].path=1", "--set datasets[x].path=1: this is not 'key=value'", KEY_VALUE),
+        ("eot_tokens=[a", "--set eot_tokens: '[a' is not a YAML value", CLOSE),
+        ("output_dir='a", "--set output_dir: ''a' is not a YAML value", CLOSE),
+        ("eot_tokens=" + "[" * 5000, "--set eot_tokens: '" + "[" * 57 + "...' is not a YAML value", CLOSE),
+        ("seed=2024-13-45", "--set seed: '2024-13-45' is not a YAML value", CLOSE),
+    ],
+)
+def test_parse_refuses(item, message, fix):
+    with pytest.raises(ConfigError) as caught:
+        parse_overrides([item, "also wrong"])
+    problem, other = caught.value.problems
+    assert (problem.line, problem.message, problem.fix) == (None, message, fix)
+    assert other.message == "--set also wrong: this is not 'key=value'"
+
+
+def test_overrides_win_and_say_so(required):
+    config = load_config(
+        required + "seed: 1\nspecial_tokens: {pad_token: a}\n",
+        {
+            "seed": 2,
+            "lora_r": 4,
+            "adapter": "lora",
+            "datasets[0].path": "other/data",
+            "datasets[1]": {"path": "more/data", "type": "alpaca"},
+            "special_tokens.eos_token": "b",
+            "model_revision": "abc",
+        },
+    )
+    assert (config.seed, config.lora_r, config.adapter, config.revision_of_model) == (2, 4, "lora", "abc")
+    assert [dataset.path for dataset in config.datasets] == ["other/data", "more/data"]
+    assert (config.special_tokens.pad_token, config.special_tokens.eos_token) == ("a", "b")
+    assert config.origin("seed") == Origin("override", None, "--set seed")
+    assert config.origin("datasets[0].path") == Origin("override", None, "--set datasets[0].path")
+    assert config.origin("datasets[0].type") == Origin("line", 3)
+    assert config.origin("datasets[1].type") == Origin("override", None, "--set datasets[1]")
+    assert config.origin("special_tokens.pad_token") == Origin("line", 5)
+    assert config.origin("revision_of_model") == Origin("override", None, "--set model_revision")
+
+
+def test_overrides_alone_can_be_a_config(required):
+    import yaml
+
+    assert load_config("", yaml.safe_load(required)) == load_config(required)
+
+
+def test_null_is_the_default(required):
+    assert load_config(required + "seed: 1", {"seed": None}).seed == 42
+
+
+def test_what_an_override_replaces_is_no_longer_wrong(required):
+    assert load_config(required + "seed: x", {"seed": 7}).seed == 7
+    text = "base_model: $model\nlearning_rate: 1\ndatasets: [{path: a/b, type: alpaca}]"
+    with pytest.raises(ConfigError):
+        load_config(text, variables={})
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("learning_rate", "high", "--set learning_rate: 'learning_rate' must be a number, not 'high'"),
+        ("lerning_rate", 1, "--set lerning_rate: unknown key 'lerning_rate'; did you mean 'learning_rate'?"),
+        ("sample_packing", True, "--set sample_packing: 'sample_packing' is not supported yet"),
+        (
+            "datasets[0].type",
+            "alpca",
+            "--set datasets[0].type: 'type' cannot be 'alpca'; did you mean 'alpaca'?",
+        ),
+        ("datasets[0].path", "./no/rows", "--set datasets[0].path: there is no file './no/rows'"),
+        ("datasets[0]", 3, "--set datasets[0]: 'datasets[0]' must be a map of 'key: value' lines, not 3"),
+        ("datasets[5].path", "x", "--set datasets[5].path: the list has no [5]: its last entry is [0]"),
+        ("test_datasets[1].path", "x", "--set test_datasets[1].path: the list has no [1]: it is empty"),
+        ("seed.x", 1, "--set seed.x: 'seed' is not a map, so it has no 'x'"),
+        ("special_tokens[0]", 1, "--set special_tokens[0]: there is no list for [0] to count in"),
+        ("a..b", 1, "--set a..b: this is not the path of a key"),
+        (
+            "learning_rate",
+            object(),
+            "--set learning_rate: the value is an object, which a config cannot hold",
+        ),
+        ("eval_steps", 5, "--set eval_steps: 'eval_steps' is given, and there is nothing to evaluate on"),
+    ],
+)
+def test_a_bad_override_says_which(errors, required, key, value, message):
+    text = required + "seed: 1\nspecial_tokens: {pad_token: a}\n"
+    ((line, column, found, _),) = errors(text, {key: value})
+    assert (line, column, found) == (None, None, message)
