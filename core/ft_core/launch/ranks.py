@@ -28,15 +28,19 @@ def torchrun_command(directory: Path, ranks: int) -> list[str]:
 
 def main(directory: Path, ranks: int) -> int:
     """Run the ranks to their end, and make sure that the run has one; return the exit status."""
+    terminated = False
 
     def stop(kind: int, frame: FrameType | None) -> None:
+        nonlocal terminated
         del kind, frame
+        terminated = True
         request(directory, "stop")
 
     for kind in (signal.SIGTERM, signal.SIGINT):
         signal.signal(kind, stop)
     status = subprocess.call(torchrun_command(directory, ranks), stdin=subprocess.DEVNULL)
-    if status != 0 and Run(directory).state not in ("completed", "stopped", "failed"):
+    # Whoever ended the whole job at once says so in the run himself.
+    if status != 0 and not terminated and Run(directory).state not in ("completed", "stopped", "failed"):
         first = first_rank_failure(directory)
         killed = LaunchError(
             "A rank of this run was killed, most often by the system for lack of memory.",

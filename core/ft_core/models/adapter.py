@@ -45,8 +45,15 @@ def apply_adapter(model: PreTrainedModel, config: Config) -> PeftModel:
         "use_dora": config.peft_use_dora,
         "use_rslora": config.peft_use_rslora,
     }
-    # autocast_adapter_dtype keeps an adapter beside bf16 or fp16 weights in fp32: see ft_core.models.precision.
-    return get_peft_model(model, LoraConfig(**settings), autocast_adapter_dtype=True)
+    if getattr(model.config, "tie_word_embeddings", False) and config.lora_modules_to_save:
+        # A copy of the embedding that is trained stays the output head too: https://github.com/huggingface/peft/issues/2777
+        settings["ensure_weight_tying"] = True
+    adapted = get_peft_model(model, LoraConfig(**settings))
+    for weight in adapted.parameters():
+        if weight.requires_grad:
+            # PEFT lifts the adapter's matrices, but not modules_to_save; see ft_core.models.precision for why it matters.
+            weight.data = weight.data.float()
+    return adapted
 
 
 def module_names(model: PreTrainedModel) -> list[str]:

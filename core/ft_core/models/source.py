@@ -72,6 +72,8 @@ def explain_load_error(error: Exception, name: str, what: str) -> FtError | None
             f"There is no {what} '{name}': no folder of that name here, and the hub does not know it.",
             "Check the spelling; for a private repository log in with 'hf auth login' or set HF_TOKEN.",
         )
+    if "Repo id must be" in text:
+        return ModelError(f"The {what} folder '{name}' does not exist.", _nearest(Path(name).expanduser()))
     if "trust_remote_code" in text:
         return ModelError(
             f"The {what} '{name}' needs Python code from its own repository, which is not run unasked.",

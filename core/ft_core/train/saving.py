@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
@@ -39,7 +39,7 @@ def publish(written: Path, target: Path) -> None:
 
 
 def save_final(
-    model: PreTrainedModel | PeftModel,
+    model: Any,
     tokenizer: PreTrainedTokenizerBase,
     target: Path,
     *,

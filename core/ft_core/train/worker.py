@@ -36,7 +36,7 @@ def main(directory: Path) -> int:
     """Train the run in `directory` as the rank that the environment says; return the exit status."""
     rank, world_size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     try:
-        with Interrupts() as interrupts:
+        with Interrupts(world_size) as interrupts:
             if rank == 0:
                 with RunWriter(directory, world_size=world_size) as writer:
                     _explained(directory, writer, interrupts)

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ft_core.config import Config
+from ft_core.errors import ModelError
+from ft_core.models.hardware import Device, Hardware
+from ft_core.models.precision import choose_attention, choose_precision
+
+GIB = 1024**3
+CPU = Hardware("cpu", (), 8, 16 * GIB, 8 * GIB)
+CPU_BF16 = Hardware("cpu", (), 8, 16 * GIB, 8 * GIB, cpu_bf16=True)
+A100 = Hardware("cuda", (Device("A100", 40 * GIB, 40 * GIB, (8, 0)),), 8, 16 * GIB, 8 * GIB)
+T4 = Hardware("cuda", (Device("Tesla T4", 15 * GIB, 15 * GIB, (7, 5)),), 8, 16 * GIB, 8 * GIB)
+MIXED = Hardware("cuda", (A100.devices[0], T4.devices[0]), 8, 16 * GIB, 8 * GIB)
+MPS = Hardware("mps", (Device("Apple GPU", 16 * GIB, 8 * GIB),), 8, 16 * GIB, 8 * GIB)
+LORA = {"adapter": "lora"}
+
+
+@pytest.mark.parametrize(
+    ("hardware", "keys", "compute", "weights"),
+    [
+        (A100, {}, "bf16", "fp32"),  # a full fine-tune keeps fp32 master weights
+        (A100, LORA, "bf16", "bf16"),
+        (T4, {}, "fp16", "fp32"),
+        (T4, LORA, "fp16", "fp16"),
+        (MIXED, LORA, "fp16", "fp16"),  # the older GPU decides for all
+        (CPU, LORA, "fp32", "fp32"),
+        (CPU_BF16, LORA, "bf16", "bf16"),
+        (CPU, {"bf16": True}, "bf16", "fp32"),
+        (MPS, LORA, "fp32", "fp32"),
+        (A100, {"bf16": False}, "fp32", "fp32"),
+        (A100, {"fp16": True, "adapter": "lora"}, "fp16", "fp16"),
+    ],
+)
+def test_formats(
+    hardware: Hardware, keys: dict[str, Any], compute: str, weights: str, make_config: Callable[..., Config]
+) -> None:
+    precision = choose_precision(make_config(**keys), hardware)
+    assert (precision.compute, precision.weights) == (compute, weights)
+    assert precision.weight_bytes == (4 if weights == "fp32" else 2)
+
+
+@pytest.mark.parametrize(
+    ("hardware", "keys", "message"),
+    [
+        (CPU, {"fp16": True}, "'fp16: true' needs an NVIDIA GPU"),
+        (MPS, {"fp16": True}, "'fp16: true' needs an NVIDIA GPU"),
+        (T4, {"bf16": True}, "'bf16: true' needs an Ampere GPU or newer, and Tesla T4 is older"),
+    ],
+)
+def test_a_format_that_the_device_lacks_is_a_sentence(
+    hardware: Hardware, keys: dict[str, Any], message: str, make_config: Callable[..., Config]
+) -> None:
+    with pytest.raises(ModelError, match=message) as raised:
+        choose_precision(make_config(**keys), hardware)
+    assert "bf16: auto" in raised.value.fix
+
+
+@pytest.mark.parametrize(
+    ("keys", "family", "attention"),
+    [
+        ({}, "llama", "sdpa"),
+        ({}, "gemma2", "eager"),
+        ({}, "", "sdpa"),
+        ({"attn_implementation": "eager"}, "llama", "eager"),
+    ],
+)
+def test_attention(
+    keys: dict[str, Any], family: str, attention: str, make_config: Callable[..., Config]
+) -> None:
+    assert choose_attention(make_config(**keys), {"model_type": family} if family else {})[0] == attention
