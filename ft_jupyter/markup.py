@@ -2,7 +2,7 @@
 
 Every piece of HTML of the notebook side goes through :func:`text`, so words from a dataset, a YAML or a log are
 shown as they are and never read as markup. Styles are inline because notebooks drop ``<style>`` from outputs they
-do not trust, and colours are mixed from ``currentColor`` so that one picture reads in light and dark themes.
+do not trust, and colours are ``currentColor`` or half-transparent so that one picture reads in light and dark themes.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from collections.abc import Iterable, Sequence
 MUTED = "opacity:.7"
 """Style of what is said beside the main thing."""
 
-RULE = "1px solid color-mix(in srgb, currentColor 25%, transparent)"
-"""A border that is visible on any background."""
+RULE = "1px solid #8886"
+"""A border that is visible on any background: half-transparent grey."""
 
-CELL = f"text-align:left;padding:.2em .8em .2em 0;border:0;border-bottom:{RULE};vertical-align:top"
+CELL = "text-align:left;padding:.2em .8em .2em 0;vertical-align:top"
 
 MONO = "font-family:var(--jp-code-font-family, monospace)"
 

@@ -48,9 +48,9 @@ class Run(runs.Run):
 
     def chat(self) -> ChatView:
         """Open a chat with the tuned model beside its base; it loads in its own process."""
-        from ft_jupyter.widgets.chat_view import ChatView
+        from ft_jupyter.widgets.chat_view import open_chat
 
-        return ChatView(self.directory, title=self.name)
+        return open_chat(self)
 
     def figure(self) -> Figure:
         """Return the loss curves as a plotly figure of one's own, to restyle or save."""

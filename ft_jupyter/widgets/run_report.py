@@ -53,7 +53,8 @@ def facts(feed: RunFeed) -> list[tuple[str, str]]:
     rows = [("State", STATE_MARKS.get(summary["state"], summary["state"]))]
     if not feed.ended and summary["phase"]:
         rows.append(("Doing", _phase(feed)))
-    rows.append(("Steps", f"{number(summary['step'])} of {number(summary['total_steps'] or None)}"))
+    if summary["total_steps"]:
+        rows.append(("Steps", f"{number(summary['step'])} of {number(summary['total_steps'])}"))
     for name, series in (("Loss", feed.steps), ("Evaluation loss", feed.evals)):
         losses = [value for value in series.column("loss").tolist() if value == value]
         if losses:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import atexit
 import json
-import os
 import socket
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import comm
 import psutil
 import pytest
+from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 
+from ft_core.runs import create_run
 from ft_jupyter.run import Run
 
 BEGIN = 1_700_000_000.0
@@ -89,6 +91,57 @@ def write_run(runs_root: Path) -> Callable[..., HandWritten]:
     return write
 
 
+@pytest.fixture
+def yaml(tiny_model: Path, dictionary: Path) -> str:
+    """Return the YAML of a run that takes seconds."""
+    return f"""
+base_model: {tiny_model}
+datasets:
+  - path: {dictionary}
+    type: chat_template
+adapter: lora
+lora_target_linear: true
+lora_r: 4
+lora_alpha: 8
+sequence_len: 256
+micro_batch_size: 2
+learning_rate: 1e-3
+max_steps: 4
+""".lstrip()
+
+
+@dataclass
+class Launches:
+    """What was asked of a launcher that starts nothing; its runs seem to live in the test's own process."""
+
+    asked: list[dict[str, Any]]
+
+    def __call__(self, config: Any, name: str | None, *, gpus: Any, root: Any, overwrite: bool) -> Any:
+        self.asked.append(
+            {"config": config, "name": name, "gpus": gpus, "root": root, "overwrite": overwrite}
+        )
+        made = create_run(
+            name,
+            config_text=config.source,
+            resolved_text=config.to_yaml(),
+            plan={},
+            root=root,
+            overwrite=overwrite,
+        )
+        HandWritten(made.directory).status("starting", phase="starting", total_steps=0)
+        return made
+
+
+@pytest.fixture
+def launches(monkeypatch: pytest.MonkeyPatch) -> Launches:
+    """Replace the launcher of the magic; what it would have been asked is in ``asked``."""
+    from ft_jupyter.magics import finetune
+
+    fake = Launches([])
+    monkeypatch.setattr(finetune, "launch", fake)
+    return fake
+
+
 class RecordingComm(comm.DummyComm):
     """A comm whose other end is a list."""
 
@@ -121,12 +174,17 @@ def recording_comms(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @dataclass
 class Cell:
-    """What one cell did: its displays as mime bundles, what it printed, and its error."""
+    """What one cell did: what it displayed, what it printed, what it returned, and its error."""
 
-    displays: list[dict[str, Any]] = field(default_factory=list)
-    printed: str = ""
-    result: Any = None
-    error: BaseException | None = None
+    outputs: list[dict[str, Any]]
+    printed: str
+    result: Any
+    error: BaseException | None
+
+    @property
+    def displays(self) -> list[dict[str, Any]]:
+        """The mime bundles that were displayed, in order, updates excluded."""
+        return [output["data"] for output in self.outputs if not output["update"]]
 
     @property
     def html(self) -> str:
@@ -134,10 +192,12 @@ class Cell:
 
 
 class Shell:
-    """An IPython shell with the extension loaded."""
+    """An IPython shell with the extension loaded, whose displays are recorded like a notebook's."""
 
     def __init__(self, shell: InteractiveShell) -> None:
         self.ip = shell
+        self.published = CapturingDisplayPublisher(shell=shell)
+        self.ip.display_pub = self.published
 
     @property
     def user_ns(self) -> dict[str, Any]:
@@ -145,20 +205,23 @@ class Shell:
 
     def run(self, source: str) -> Cell:
         """Run a cell the way a notebook would."""
-        with capture_output() as captured:
+        before = len(self.published.outputs)
+        with capture_output(display=False) as captured:
             done = self.ip.run_cell(source)
-        displays = [output.data for output in captured.outputs]
-        return Cell(displays, captured.stdout + captured.stderr, done.result, done.error_in_exec)
+        outputs = self.published.outputs[before:]
+        return Cell(outputs, captured.stdout + captured.stderr, done.result, done.error_in_exec)
 
 
 @pytest.fixture
-def shell(monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
+def shell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, runs_root: Path) -> Iterator[Shell]:
     """Return a fresh shell; it is the process's one while the test runs, as in a kernel."""
-    monkeypatch.setenv("IPYTHONDIR", os.devnull)
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     InteractiveShell.clear_instance()
     ip = InteractiveShell.instance()
     ip.history_manager.enabled = False
     ip.run_line_magic("load_ext", "ft_jupyter")
     yield Shell(ip)
     ip.run_line_magic("unload_ext", "ft_jupyter")
+    atexit.unregister(ip.atexit_operations)
+    ip.atexit_operations()
     InteractiveShell.clear_instance()

@@ -1,0 +1,114 @@
+"""The Python side of the surfaces: what each magic does, as a function.
+
+A config may be given as a :class:`ft_core.config.Config`, a mapping, YAML text, or the path of a YAML file.
+Each function returns an object that also draws itself; the objects are the same that the magics return.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ft_core import config as configs
+from ft_core import runs as engine_runs
+from ft_core.config import Config
+from ft_jupyter.run import Run
+from ft_jupyter.sentences import errors_as_sentences
+
+if TYPE_CHECKING:
+    from ft_jupyter.plan_card import PlanCard
+    from ft_jupyter.runs_table import RunsTable
+    from ft_jupyter.widgets.chat_view import ChatView
+    from ft_jupyter.widgets.samples import Samples
+
+ConfigLike = Config | Mapping[str, object] | str | Path
+
+
+def load(config: ConfigLike) -> Config:
+    """Return `config` validated; a one-line string that ends in ``.yml`` or ``.yaml`` is a path.
+
+    Raises
+    ------
+    ConfigError
+        With every problem of the YAML at once.
+    """
+    if isinstance(config, Config):
+        return config
+    if isinstance(config, str) and "\n" not in config and config.endswith((".yml", ".yaml")):
+        config = Path(config)
+    return configs.load_config(config)
+
+
+@errors_as_sentences()
+def train(
+    config: ConfigLike,
+    name: str | None = None,
+    *,
+    gpus: int | None = None,
+    root: Path | None = None,
+    overwrite: bool = False,
+) -> Run:
+    """Start a run in the background and return it at once.
+
+    Parameters
+    ----------
+    config
+        What to train.
+    name
+        Name of the run; by default the next free ``run-<n>``.
+    gpus
+        Number of processes; by default what the machine offers.
+    root
+        Folder of the runs; by default ``$FT_RUNS_DIR`` or ``./runs``.
+    overwrite
+        Replace a run of the same name.
+
+    Raises
+    ------
+    FtError
+        The config is wrong, the name is taken, or the process cannot be started.
+    """
+    from ft_core.launch import launch
+
+    return Run.of(launch(load(config), name, gpus=gpus, root=root, overwrite=overwrite))
+
+
+@errors_as_sentences()
+def plan(config: ConfigLike, *, gpus: int | None = None) -> PlanCard:
+    """Return what a run of `config` would do: parameters, steps, memory, warnings; nothing heavy is loaded."""
+    from ft_jupyter.plan_card import plan_card
+
+    return plan_card(load(config), gpus=gpus)
+
+
+@errors_as_sentences()
+def inspect(config: ConfigLike | engine_runs.Run, *, rows: int = 3) -> Samples:
+    """Return the first `rows` samples as training will get them, token by token."""
+    from ft_jupyter.widgets.samples import first_samples
+
+    if isinstance(config, engine_runs.Run):
+        config = config.directory / "resolved.yaml"
+    return first_samples(load(config), rows=rows)
+
+
+@errors_as_sentences()
+def chat(run: engine_runs.Run | str | Path) -> ChatView:
+    """Open a chat with a run's tuned model beside its base, or with the model in a folder."""
+    from ft_jupyter.widgets.chat_view import open_chat
+
+    return open_chat(engine_runs.open_run(run) if isinstance(run, str) else run)
+
+
+@errors_as_sentences()
+def runs(root: Path | None = None) -> RunsTable:
+    """Return every run in the folder of runs, the newest first."""
+    from ft_jupyter.runs_table import RunsTable
+
+    return RunsTable([Run.of(run) for run in engine_runs.find_runs(root)])
+
+
+@errors_as_sentences()
+def attach(name: str | Path, root: Path | None = None) -> Run:
+    """Return the run of this name or directory; as the last line of a cell it shows itself, live if it trains."""
+    return Run.of(engine_runs.open_run(name, root))

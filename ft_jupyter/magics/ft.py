@@ -1,0 +1,207 @@
+"""What the ``%ft`` line does: one small function a verb, each returns an object that draws itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ft_core import runs as engine_runs
+from ft_core.config import KeyDoc, explain
+from ft_core.config.problems import did_you_mean
+from ft_core.errors import FtError, RunError
+from ft_jupyter import api
+from ft_jupyter.magics.arguments import LineParser, split
+from ft_jupyter.markup import CARD, MONO, MUTED, columns, table, text
+from ft_jupyter.run import Run
+
+LOG_LINES = 50
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One verb of ``%ft``: how it is written, what it does, and the function that does it."""
+
+    usage: str
+    help: str
+    do: Callable[[list[str], Notebook], object]
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """Where a verb looks for what its words mean: the notebook's variables, then the folder of runs."""
+
+    user_ns: Mapping[str, object]
+    root: Path | None
+
+    def run(self, name: str) -> Run:
+        """Return the run that a variable holds, or else the run of this name or directory.
+
+        Raises
+        ------
+        RunError
+            There is neither.
+        """
+        held = self.user_ns.get(name)
+        if isinstance(held, engine_runs.Run):
+            return Run.of(held)
+        return Run.of(engine_runs.open_run(name, self.root))
+
+
+@dataclass(frozen=True)
+class Words:
+    """Text for people, shown as it is."""
+
+    words: str
+
+    def __repr__(self) -> str:
+        return self.words
+
+    def _repr_html_(self) -> str:
+        return (
+            f'<pre style="{MONO};white-space:pre-wrap;max-height:32em;overflow:auto">{text(self.words)}</pre>'
+        )
+
+
+@dataclass(frozen=True)
+class KeyCard:
+    """What a key of the YAML means."""
+
+    doc: KeyDoc
+
+    def _rows(self) -> list[tuple[str, str]]:
+        rows = [("takes", self.doc.type)]
+        if self.doc.allowed:
+            rows.append(("one of", ", ".join(self.doc.allowed)))
+        if self.doc.default is not None:
+            rows.append(("default", str(self.doc.default)))
+        return [*rows, ("required", "yes")] if self.doc.required else rows
+
+    def __repr__(self) -> str:
+        return f"{self.doc.key}\n{self.doc.text}\n{columns(self._rows())}"
+
+    def _repr_html_(self) -> str:
+        rows = [(text(name), text(value)) for name, value in self._rows()]
+        return f'<div style="{CARD}"><strong>{text(self.doc.key)}</strong><p>{text(self.doc.text)}</p>{table(rows)}</div>'
+
+
+class Help:
+    """The verbs of ``%ft``."""
+
+    def __repr__(self) -> str:
+        return columns([(f"%ft {verb.usage}", verb.help) for verb in VERBS.values()])
+
+    def _repr_html_(self) -> str:
+        rows = [(f"<code>%ft {text(verb.usage)}</code>", text(verb.help)) for verb in VERBS.values()]
+        return (
+            table(rows)
+            + f'<div style="{MUTED}">NAME is a run, its directory, or a variable that holds one.</div>'
+        )
+
+
+def ft(line: str, user_ns: Mapping[str, object], *, root: Path | None) -> object:
+    """Do what the line of ``%ft`` says and return what it shows.
+
+    Raises
+    ------
+    FtError
+        The verb is unknown, its words do not fit, or what it asks for does not exist.
+    """
+    words = split(line, "%ft")
+    if not words or words[0] in ("help", "-h", "--help"):
+        return Help()
+    verb = VERBS.get(words[0])
+    if verb is None:
+        near = did_you_mean(words[0], VERBS) or "."
+        raise FtError(f"%ft has no verb '{words[0]}'{near}", f"The verbs are {', '.join(VERBS)}.")
+    return verb.do(words[1:], Notebook(user_ns, root))
+
+
+def _runs(words: list[str], notebook: Notebook) -> object:
+    _parser("runs").parse_words(words)
+    return api.runs(notebook.root)
+
+
+def _attach(words: list[str], notebook: Notebook) -> Run:
+    return notebook.run(_named("attach").parse_words(words).name)
+
+
+def _stop(words: list[str], notebook: Notebook) -> Words:
+    parser = _named("stop")
+    parser.add_argument("--now", action="store_true")
+    options = parser.parse_words(words)
+    run = notebook.run(options.name)
+    if not run.alive:
+        return Words(f"{run.name} is over: {run.summary()}.")
+    run.stop(now=options.now)
+    if options.now:
+        return Words(f"Ended {run.name} at once; its last checkpoint stays.")
+    return Words(
+        f"Asked {run.name} to finish its step, save and stop. %ft stop {run.name} --now ends it at once."
+    )
+
+
+def _logs(words: list[str], notebook: Notebook) -> Words:
+    parser = _named("logs")
+    parser.add_argument("-n", type=int, default=LOG_LINES, metavar="N", dest="lines")
+    options = parser.parse_words(words)
+    run = notebook.run(options.name)
+    return Words(run.log_tail(options.lines) or f"{run.name} has printed nothing.")
+
+
+def _chat(words: list[str], notebook: Notebook) -> object:
+    return notebook.run(_named("chat").parse_words(words).name).chat()
+
+
+def _inspect(words: list[str], notebook: Notebook) -> object:
+    parser = _parser("inspect")
+    parser.add_argument("name", nargs="?", metavar="NAME|file.yml")
+    name = parser.parse_words(words).name
+    if name is None:
+        newest = engine_runs.find_runs(notebook.root)
+        if not newest:
+            raise RunError("There is no run to inspect yet.", "Name a YAML file: %ft inspect file.yml")
+        return api.inspect(newest[0])
+    return api.inspect(Path(name)) if _is_yaml(name) else api.inspect(notebook.run(name))
+
+
+def _plan(words: list[str], _notebook: Notebook) -> object:
+    parser = _parser("plan")
+    parser.add_argument("file", metavar="file.yml")
+    return api.plan(Path(parser.parse_words(words).file).expanduser())
+
+
+def _explain(words: list[str], _notebook: Notebook) -> KeyCard:
+    parser = _parser("explain")
+    parser.add_argument("key", metavar="KEY")
+    return KeyCard(explain(parser.parse_words(words).key))
+
+
+def _parser(verb: str) -> LineParser:
+    return LineParser(f"%ft {verb}", VERBS[verb].help)
+
+
+def _named(verb: str) -> LineParser:
+    """Return the parser of a verb that needs a run."""
+    parser = _parser(verb)
+    parser.add_argument("name", metavar="NAME")
+    return parser
+
+
+def _is_yaml(name: str) -> bool:
+    return name.endswith((".yml", ".yaml"))
+
+
+VERBS = {
+    "runs": Verb("runs", "every run: its state, how far it is, its loss", _runs),
+    "attach": Verb("attach NAME", "see a run, live while it trains", _attach),
+    "stop": Verb("stop NAME [--now]", "finish the step, save and stop; --now ends the run at once", _stop),
+    "logs": Verb("logs NAME [-n N]", f"the last N lines that a run printed (default {LOG_LINES})", _logs),
+    "chat": Verb("chat NAME", "talk to the tuned model beside its base", _chat),
+    "inspect": Verb(
+        "inspect [NAME|file.yml]", "the first samples of a run or a config, token by token", _inspect
+    ),
+    "plan": Verb("plan file.yml", "what a run of this file would do", _plan),
+    "explain": Verb("explain KEY", "what a key of the YAML means", _explain),
+}
+"""Every verb, in the order of the help."""
