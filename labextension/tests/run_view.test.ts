@@ -167,35 +167,75 @@ describe('the curves', () => {
     expect(model.sent).toEqual([HELLO]); // the page has the library already
     model.say(
       snapshot(1, aRun()),
-      columns([
-        [1, 4, 0.5],
-        [2, 2, 0.25],
-        [3, NaN, 0.125],
-      ]),
+      columns(
+        [
+          [1, 4, 0.5],
+          [2, 2, 0.25],
+          [3, NaN, 0.125],
+          [4, 2, 0.125],
+        ],
+        [[1, 5]],
+      ),
     );
     await vi.advanceTimersByTimeAsync(0);
     const [loss, side] = el.querySelectorAll('.ft-chart');
     expect(plotly.react.mock.calls.map(call => call[0])).toEqual([loss, side]);
     expect(plotly.react.mock.calls[0]?.[1]).toMatchObject([
-      { name: 'loss', x: [1, 2, 3], y: [4, 2, NaN] },
-      { name: 'smoothed', x: [1, 2, 3], y: [4, expect.closeTo(20 / 7, 6), NaN] },
-      { name: 'eval loss', x: [], y: [] },
+      { name: 'loss', x: [1, 2, 3, 4], y: [4, 2, NaN, 2] },
+      {
+        name: 'smoothed',
+        x: [1, 2, 3, 4],
+        y: [4, expect.closeTo(20 / 7, 6), NaN, expect.closeTo(2.486486, 5)],
+      },
+      { name: 'eval loss', x: [1], y: [5] },
     ]);
     expect(plotly.react.mock.calls[1]?.[1]).toMatchObject([
-      { name: 'learning rate', x: [1, 2, 3], y: [0.5, 0.25, 0.125] },
+      { name: 'learning rate', x: [1, 2, 3, 4], y: [0.5, 0.25, 0.125, 0.125] },
     ]);
 
-    model.say(delta(2, aRun()), columns([[4, 2, 0.0625]], [[4, 3]]));
+    model.say(delta(2, aRun()), columns([[5, 2, 0.0625]], [[5, 3]]));
     expect(plotly.react).toHaveBeenCalledTimes(2);
     expect(plotly.extendTraces.mock.calls).toEqual([
-      [side, { x: [[4]], y: [[0.0625]] }, [0]],
-      [loss, { x: [[4], [4], [4]], y: [[2], [expect.closeTo(2.486486, 5)], [3]] }, [0, 1, 2]],
+      [side, { x: [[5]], y: [[0.0625]] }, [0]],
+      [loss, { x: [[5], [5], [5]], y: [[2], [expect.closeTo(2.308571, 5)], [3]] }, [0, 1, 2]],
     ]);
 
     press(el, 'gradient norm');
-    expect(plotly.react.mock.calls[3]?.[1]).toMatchObject([{ name: 'gradient norm', x: [1, 2, 3, 4] }]);
+    expect(plotly.react.mock.calls[3]?.[1]).toMatchObject([{ name: 'gradient norm', x: [1, 2, 3, 4, 5] }]);
     model.say(delta(3, aRun()), columns([], []));
     expect(plotly.extendTraces).toHaveBeenCalledTimes(2); // nothing new, nothing drawn
+  });
+
+  it('lose their markers with the fourth step, and name the evaluations with the first', async () => {
+    const plotly = stubPlotly();
+    const { model } = open();
+    const drawn = () =>
+      plotly.react.mock.calls
+        .map(([, traces]) => traces as { mode: string; showlegend?: boolean }[])
+        .filter(({ length }) => length === 3)
+        .map(([loss, , evals]) => [loss?.mode, evals?.showlegend]);
+    model.say(snapshot(1, aRun()), columns([]));
+    await vi.advanceTimersByTimeAsync(0);
+    expect(drawn()).toEqual([]);
+    model.say(delta(2, aRun()), columns([[1, 4]]));
+    model.say(
+      delta(3, aRun()),
+      columns([
+        [2, 4],
+        [3, 4],
+      ]),
+    );
+    model.say(delta(4, aRun()), columns([[4, 4]]));
+    model.say(delta(5, aRun()), columns([[5, 4]]));
+    model.say(delta(6, aRun()), columns([[6, 4]], [[6, 4]]));
+    model.say(delta(7, aRun()), columns([[7, 4]], [[7, 4]]));
+    expect(drawn()).toEqual([
+      ['lines+markers', false],
+      ['lines+markers', false],
+      ['lines', false],
+      ['lines', true],
+    ]);
+    expect(plotly.extendTraces).toHaveBeenCalledTimes(4);
   });
 
   it('take the colours of a new theme, and are gone with the view', async () => {

@@ -5,7 +5,7 @@ import type { Plotly } from '../shared/plotly';
 import { colour } from '../shared/theme';
 import type { Curves, StepColumn } from './curves';
 
-/** Below this many points a line is drawn with a marker at each: one point alone has no line. */
+/** Up to this many points a line is drawn with a marker at each: one point alone has no line. */
 const SPARSE = 3;
 
 const SIDES: [StepColumn, string][] = [
@@ -114,8 +114,10 @@ export function charts(root: HTMLElement): Charts {
       if (!library || document.hidden) {
         return;
       }
-      const before = all.steps.step.length - steps.step.length;
-      if (!drawn || before < SPARSE) {
+      const stepsBefore = all.steps.step.length - steps.step.length;
+      const evalsBefore = all.evals.step.length - evals.step.length;
+      // Markers and the legend are decided when a chart is drawn whole.
+      if (!drawn || stepsBefore <= SPARSE || (evalsBefore === 0 && evals.step.length > 0)) {
         redraw();
         return;
       }
