@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, cast
@@ -96,7 +97,7 @@ def _read_json(path: Path) -> Iterator[Row]:
     with _open(path) as lines:
         for number, line in enumerate(lines, 1):
             if line.strip():
-                text = _decode(line, f"{shown(path)} line {number}")
+                text = _decode(line, f"{shown(path)} line {number}").rstrip("\r\n")
                 yield _require_object(_parse_json(text, path, line=number), f"{shown(path)} line {number}")
 
 
@@ -105,9 +106,8 @@ def _parse_json(text: str, path: Path, *, line: int | None) -> object:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        problem = (
-            error.msg.replace("Expecting", "expected").replace(" delimiter", "").removesuffix(" starting at")
-        )
+        problem = error.msg.replace("Expecting", "expected").replace(" delimiter", "")
+        problem = problem.removesuffix(" starting at").removesuffix(" at")
         problem = problem[:1].lower() + problem[1:]
         raise DataError(
             f"{shown(path)} line {line or error.lineno}: not valid JSON ({problem} at column {error.colno})",
@@ -145,11 +145,20 @@ def _read_csv(path: Path) -> Iterator[Row]:
     import pandas as pd
 
     try:
-        table = pd.read_csv(path, low_memory=False)
+        # Without index_col, pandas takes cells that have no column name for row labels; with it, it drops them and warns.
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            table = pd.read_csv(path, low_memory=False, index_col=False)
     except pd.errors.EmptyDataError:
         return
+    except pd.errors.ParserWarning as warning:
+        raise DataError(
+            f"{shown(path)}: rows have more cells than the first line has names.", "Name each column."
+        ) from warning
     except (pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise DataError(f"{shown(path)}: not a valid CSV file ({error})", "Save it as UTF-8 CSV.") from error
+        raise DataError(
+            f"{shown(path)}: not a valid CSV file ({str(error).strip()})", "Save it as UTF-8 CSV."
+        ) from error
     # An empty cell is NaN in pandas; in a row it is null, as in every other kind of file.
     for record in table.astype(object).where(table.notna(), None).to_dict(orient="records"):
         yield {str(key): value for key, value in record.items()}

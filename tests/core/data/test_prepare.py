@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ft_core.config import Config
+from ft_core.data import Sample, drop_reason, load_samples
+from ft_core.errors import DataError
+
+MakeConfig = Callable[..., Config]
+
+
+@pytest.fixture
+def prepare(
+    make_config: MakeConfig, tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Any]:
+    """Return a function from rows, keys of the dataset and of the config to the samples."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(
+        rows: list[dict[str, Any]],
+        dataset: dict[str, Any] | None = None,
+        on_progress: Any = None,
+        **keys: Any,
+    ) -> Any:
+        Path("rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        config = make_config({"path": "rows.jsonl", **(dataset or {})}, **keys)
+        return load_samples(config, tokenizer, on_progress=on_progress)
+
+    return run
+
+
+def chat(answer: str, role: str = "assistant") -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": "Say it."}, {"role": role, "content": answer}]}
+
+
+def texts(count: int) -> list[dict[str, str]]:
+    return [{"text": f"Number {number}."} for number in range(count)]
+
+
+def rows_of(samples: list[Sample]) -> list[int]:
+    return [sample.row for sample in samples]
+
+
+COMPLETION = {"type": "completion"}
+CHATML = {"chat_template": "chatml"}
+
+
+class TestOrder:
+    def test_the_seed_decides_it(self, prepare: Callable[..., Any]) -> None:
+        first = rows_of(prepare(texts(20), COMPLETION, seed=42).train)
+
+        # The permutation of the datasets library for this seed, which Axolotl has too.
+        assert first == np.random.default_rng(42).permutation(20).tolist()
+        assert rows_of(prepare(texts(20), COMPLETION, seed=42).train) == first
+        assert rows_of(prepare(texts(20), COMPLETION, seed=7).train) != first
+
+    def test_it_is_that_of_the_datasets_library(self, prepare: Callable[..., Any]) -> None:
+        from datasets import Dataset
+
+        shuffled = Dataset.from_list(texts(20)).shuffle(seed=42)["text"]
+
+        assert [f"Number {row}." for row in rows_of(prepare(texts(20), COMPLETION, seed=42).train)] == list(
+            shuffled
+        )
+
+    def test_it_may_be_that_of_the_file(self, prepare: Callable[..., Any]) -> None:
+        assert rows_of(prepare(texts(5), COMPLETION, shuffle_merged_datasets=False).train) == [0, 1, 2, 3, 4]
+
+    def test_datasets_follow_each_other(self, prepare: Callable[..., Any]) -> None:
+        Path("other.jsonl").write_text(json.dumps(chat("Yes.")) + "\n")
+        entries = [{"path": "rows.jsonl", **COMPLETION}, {"path": "other.jsonl", "type": "chat_template"}]
+        samples = prepare(texts(2), datasets=entries, shuffle_merged_datasets=False)
+
+        assert [(sample.source, sample.row) for sample in samples.train] == [
+            ("rows.jsonl", 0), ("rows.jsonl", 1), ("other.jsonl", 0),
+        ]  # fmt: skip
+
+
+class TestEvaluation:
+    @pytest.mark.parametrize(("val_set_size", "held_out"), [(0, 0), (0.1, 2), (0.11, 3), (5, 5)])
+    def test_val_set_size_takes_the_last(
+        self, val_set_size: float, held_out: int, prepare: Callable[..., Any]
+    ) -> None:
+        order = np.random.default_rng(42).permutation(20).tolist()
+        samples = prepare(texts(20), COMPLETION, val_set_size=val_set_size, seed=42)
+
+        assert rows_of(samples.train) == order[: 20 - held_out]
+        assert rows_of(samples.eval) == order[20 - held_out :]
+
+    @pytest.mark.parametrize("val_set_size", [0.99, 5])
+    def test_it_must_leave_something(self, val_set_size: float, prepare: Callable[..., Any]) -> None:
+        with pytest.raises(
+            DataError, match=f"val_set_size: {val_set_size:g} leaves none of 5 samples to train on"
+        ):
+            prepare(texts(5), COMPLETION, val_set_size=val_set_size)
+
+    def test_test_datasets_are_it(self, prepare: Callable[..., Any]) -> None:
+        Path("test.jsonl").write_text('{"text": "Held out."}\n')
+        samples = prepare(
+            texts(5), COMPLETION, test_datasets=[{"path": "test.jsonl", "split": "test", **COMPLETION}]
+        )
+
+        assert (len(samples.train), [sample.source for sample in samples.eval]) == (5, ["test.jsonl"])
+
+
+class TestLeftOut:
+    def test_too_long_nothing_trained_and_too_short_are_counted(self, prepare: Callable[..., Any]) -> None:
+        rows = [chat("Yes."), chat("very " * 30), chat(""), chat("No.", role="user")]
+        samples = prepare(rows, CHATML, sequence_len=32)
+
+        assert rows_of(samples.train) == [0]
+        assert samples.dropped == {"longer than sequence_len": 1, "nothing trained": 2}
+
+        # An empty text has no token at all.
+        samples = prepare([{"text": "One."}, {"text": ""}], COMPLETION)
+        assert samples.dropped == {"shorter than 2 tokens": 1}
+
+    def test_truncated_samples_are_counted(self, prepare: Callable[..., Any]) -> None:
+        """CORRECTNESS 25."""
+        rows = [chat("Yes."), chat("very " * 30)]
+        samples = prepare(rows, CHATML, sequence_len=32, excess_length_strategy="truncate")
+
+        assert (len(samples.train), samples.truncated, samples.dropped) == (2, 1, {})
+        assert sorted(sample.cut > 0 for sample in samples.train) == [False, True]
+
+    def test_a_truncation_that_eats_the_answer_is_an_error_when_none_is_left(
+        self, prepare: Callable[..., Any]
+    ) -> None:
+        """CORRECTNESS 8."""
+        with pytest.raises(DataError) as caught:
+            prepare([chat("Yes.")], CHATML, sequence_len=8, excess_length_strategy="truncate")
+
+        assert caught.value.message == "No sample is left to train on: 1 nothing trained."
+        assert "truncation cut off what is trained" in caught.value.fix
+
+    def test_a_wrong_role_name_is_an_error_with_the_rule(self, prepare: Callable[..., Any]) -> None:
+        """CORRECTNESS 8: loss 0.0 would look healthy."""
+        with pytest.raises(DataError) as caught:
+            prepare([chat("Yes.", role="model"), chat("No.", role="model")], CHATML)
+
+        assert caught.value.message == "No sample is left to train on: 2 nothing trained."
+        assert "masked: role model is not in roles_to_train" in caught.value.fix
+
+    def test_all_too_long_is_an_error_with_the_way_out(self, prepare: Callable[..., Any]) -> None:
+        with pytest.raises(DataError) as caught:
+            prepare([chat("Yes.")], CHATML, sequence_len=8)
+
+        assert caught.value.message == "No sample is left to train on: 1 longer than sequence_len."
+        assert caught.value.fix == "Raise sequence_len (it is 8), or set excess_length_strategy: truncate."
+
+    def test_raise_names_the_row(self, prepare: Callable[..., Any]) -> None:
+        with pytest.raises(DataError) as caught:
+            prepare(
+                [chat("Yes."), chat("very " * 30)], CHATML, sequence_len=32, excess_length_strategy="raise"
+            )
+
+        assert caught.value.message == "rows.jsonl, row 2: 45 tokens are more than sequence_len (32)."
+
+    def test_a_label_on_the_first_token_alone_trains_nothing(self, make_config: MakeConfig) -> None:
+        ids = np.array([5, 6, 7])
+
+        assert (
+            drop_reason(make_config(), Sample(ids, np.array([5, -100, -100]), (), 0, "")) == "nothing trained"
+        )
+        assert drop_reason(make_config(), Sample(ids, np.array([5, -100, 7]), (), 0, "")) is None
+
+
+def test_progress_counts_rows(prepare: Callable[..., Any]) -> None:
+    seen: list[tuple[int, int | None]] = []
+    prepare(texts(300), COMPLETION, on_progress=lambda done, total: seen.append((done, total)))
+
+    assert seen == [(256, 300), (300, 300)]
+
+
+def test_a_template_that_never_ends_a_turn_is_a_warning(prepare: Callable[..., Any]) -> None:
+    keys = {
+        "chat_template": "jinja",
+        "chat_template_jinja": "{% for m in messages %}{{ m.content }}<end>{% endfor %}",
+    }
+
+    [warning] = prepare([chat("Yes.")], keys).warnings
+    assert warning == (
+        "The chat template never writes '<|im_end|>', so the model does not learn to end its turn; "
+        "set eot_tokens to the token that does end a turn in this template."
+    )
+    assert prepare([chat("Yes.")], CHATML).warnings == ()
