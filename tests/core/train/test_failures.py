@@ -69,13 +69,9 @@ def test_a_full_disk(error: Exception, tmp_path: Path) -> None:
 
 
 def test_a_full_disk_behind_another_error(tmp_path: Path) -> None:
-    try:
-        try:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        except OSError as inner:
-            raise RuntimeError("PytorchStreamWriter failed writing file data/0") from inner
-    except RuntimeError as error:
-        assert isinstance(explain(error, None, tmp_path), RunError)
+    error = RuntimeError("PytorchStreamWriter failed writing file data/0")
+    error.__cause__ = OSError(errno.ENOSPC, "No space left on device")
+    assert isinstance(explain(error, None, tmp_path), RunError)
 
 
 def test_a_fault_of_ours_and_a_sentence_stay_what_they_are(tmp_path: Path) -> None:

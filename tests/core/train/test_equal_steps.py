@@ -1,0 +1,85 @@
+"""One global batch takes one step, however it is cut: CORRECTNESS 1 and 24."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from ft_core.config import Config
+from ft_core.launch.process import worker_environment
+from ft_core.models import detect_hardware
+from ft_core.runs import Run, create_run
+
+KEYS: dict[str, Any] = {"max_steps": 3, "val_set_size": 3, "optimizer": "sgd", "learning_rate": 1.0}
+"""Nine training rows: a step of eight, a step of one, and the first step of the second epoch. Plain gradient descent,
+because Adam divides by the gradient and so makes rounding large where that is almost zero."""
+
+
+@pytest.fixture
+def reference(make_config: Callable[..., Config], train: Callable[..., Run]) -> Run:
+    """Return the run that takes eight rows at once."""
+    return train(make_config(micro_batch_size=8, **KEYS), "reference")
+
+
+def assert_equal(run: Run, reference: Run, events: Callable[[Run, str], list[dict[str, Any]]]) -> None:
+    """Assert that two runs took the same steps, within what the order of fp32 sums changes."""
+    for kind, names in (("step", ("loss", "grad_norm", "tokens")), ("eval", ("loss",))):
+        ours, theirs = events(run, kind), events(reference, kind)
+        assert len(ours) == len(theirs) > 0
+        for one, other in zip(ours, theirs, strict=True):
+            assert [one[name] for name in names] == pytest.approx([other[name] for name in names], rel=1e-5)
+    weights, expected = (load_file(each.final / "adapter_model.safetensors") for each in (run, reference))
+    assert weights.keys() == expected.keys()
+    for name, weight in weights.items():
+        torch.testing.assert_close(weight, expected[name], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(("micro_batch_size", "accumulation"), [(1, 8), (2, 4)])
+def test_one_rank(
+    micro_batch_size: int,
+    accumulation: int,
+    reference: Run,
+    make_config: Callable[..., Config],
+    train: Callable[..., Run],
+    events: Callable[[Run, str], list[dict[str, Any]]],
+) -> None:
+    cut = {"micro_batch_size": micro_batch_size, "gradient_accumulation_steps": accumulation}
+    assert_equal(train(make_config(**cut, **KEYS)), reference, events)
+
+
+def test_two_ranks(
+    reference: Run,
+    make_config: Callable[..., Config],
+    events: Callable[[Run, str], list[dict[str, Any]]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two ranks with unequal targets, of which one has none at all in the step of one row."""
+    config = make_config(micro_batch_size=4, **KEYS)
+    run = create_run("two", config_text="", resolved_text=config.to_yaml(absolute_paths=True), plan={})
+    script = Path(__file__).with_name("two_ranks.py")
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    environment = worker_environment(os.environ, run.directory, 2, detect_hardware())
+    done = subprocess.run(
+        [*command, str(script), str(run.directory)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    # Exit status 0 proves nothing: accelerate can train two models side by side without a word.
+    for rank in (0, 1):
+        facts = json.loads((run.directory / f"facts-{rank}.json").read_text())
+        assert facts == {"world_size": 2, "backend": "gloo", "wrapper": "DistributedDataParallel"}
+    assert run.status().world_size == 2
+    assert_equal(run, reference, events)
