@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -47,10 +48,8 @@ def notebook(browser: Browser, server: Server) -> Iterator[Notebook]:
     opened = Notebook(page, server)
     opened.open()
     yield opened
-    try:
+    with contextlib.suppress(Error):  # the test may have closed the page or killed the kernel
         opened.shut_down_kernel()
-    except Error:
-        pass  # the test closed the page or killed the kernel
     context.close()
 
 

@@ -17,6 +17,8 @@ from pathlib import Path
 
 from playwright.sync_api import Locator, Page
 
+from ft_core.runs import find_runs
+
 # Chromium looks for its maker's servers at every start; none of that belongs in a test.
 CHROMIUM_FLAGS = [
     "--no-sandbox",
@@ -64,14 +66,27 @@ def serve(folder: Path) -> Iterator[Server]:
         "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
         "FT_RUNS_DIR": str(runs),
     }
-    command = [sys.executable, "-m", "jupyterlab", f"--port={port}", "--allow-root", f"--IdentityProvider.token={token}"]
+    command = [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        f"--port={port}",
+        "--allow-root",
+        f"--IdentityProvider.token={token}",
+    ]
     with (folder / "server.log").open("w") as log:
-        server = subprocess.Popen(command, cwd=work, env=environment, stdout=log, stderr=log, start_new_session=True)
+        server = subprocess.Popen(
+            command, cwd=work, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
     try:
         url = f"http://127.0.0.1:{port}"
         _await_answer(f"{url}/api/status?token={token}", server, folder / "server.log")
         yield Server(url, token, work, runs)
     finally:
+        # A run outlives its notebook and its server; those of a test must not outlive the test.
+        for run in find_runs(runs):
+            if run.alive:
+                run.stop(now=True)
         server.terminate()
         server.wait(timeout=20)
 
@@ -101,7 +116,11 @@ class Notebook:
         self.page.goto(f"{self.server.url}/lab/workspaces/{secrets.token_hex(4)}?token={self.server.token}")
         self.page.wait_for_function("() => window.jupyterapp !== undefined", timeout=60_000)
         self.page.evaluate("async () => { await window.jupyterapp.restored }")
-        opening = f"'docmanager:open', {{path: '{path}'}}" if path else "'notebook:create-new', {kernelName: 'python3'}"
+        opening = (
+            f"'docmanager:open', {{path: '{path}'}}"
+            if path
+            else "'notebook:create-new', {kernelName: 'python3'}"
+        )
         self.page.evaluate(f"async () => {{ await window.jupyterapp.commands.execute({opening}) }}")
         self.page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=30_000)
         self.page.evaluate(
@@ -165,12 +184,15 @@ class Notebook:
 
     def shut_down_kernel(self) -> None:
         """End the notebook's kernel the ordinary way."""
-        self.page.evaluate("async () => { await window.jupyterapp.shell.currentWidget.sessionContext.shutdown() }")
+        self.page.evaluate(
+            "async () => { await window.jupyterapp.shell.currentWidget.sessionContext.shutdown() }"
+        )
 
     def set_theme(self, name: str) -> None:
         """Switch to 'JupyterLab Light' or 'JupyterLab Dark', and wait until the page shows it."""
         self.page.evaluate(
-            "async (name) => { await window.jupyterapp.commands.execute('apputils:change-theme', {theme: name}) }", name
+            "async (name) => { await window.jupyterapp.commands.execute('apputils:change-theme', {theme: name}) }",
+            name,
         )
         light = "false" if "Dark" in name else "true"
         self.page.wait_for_selector(f"body[data-jp-theme-light='{light}']")
