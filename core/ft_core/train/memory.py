@@ -140,6 +140,15 @@ def gib(size: float) -> str:
     return f"{size / GIB:.1f} GiB" if size >= GIB else f"{size / 1024**2:.0f} MiB"
 
 
+def about_gib(size: float) -> str:
+    """Return an estimate in bytes as people say it.
+
+    >>> about_gib(2_500_000_000), about_gib(3_000)
+    ('about 2.3 GiB', 'under 1 MiB')
+    """
+    return f"about {gib(size)}" if size >= 1024**2 else "under 1 MiB"
+
+
 def _first(config: Mapping[str, Any], *names: str) -> int:
     """Return the first of several spellings that the model's config has, or 0."""
     return next((int(config[name]) for name in names if config.get(name)), 0)

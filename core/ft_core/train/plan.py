@@ -17,8 +17,8 @@ from ft_core.models.hardware import Hardware, detect_hardware
 from ft_core.models.parameters import ParameterCount, adapter_parameters, count_parameters, local_model_config
 from ft_core.models.precision import choose_attention, choose_precision
 from ft_core.models.source import check_base_model
-from ft_core.train.memory import checkpoint_bytes, estimate_memory, gib, less_memory
-from ft_core.train.steps import Cadence, Steps, count_steps, global_batch, save_cadence
+from ft_core.train.memory import about_gib, checkpoint_bytes, estimate_memory, gib, less_memory
+from ft_core.train.steps import count_steps, global_batch
 
 if TYPE_CHECKING:
     from ft_core.config import Config
@@ -117,11 +117,11 @@ class Plan:
             ("attention", f"{self.attention} ({self.attention_reason})"),
             (
                 "memory",
-                f"about {gib(self.memory)} of {gib(self.device_memory)} (estimate)" if self.memory else "",
+                f"{about_gib(self.memory)} of {gib(self.device_memory)} (estimate)" if self.memory else "",
             ),
             (
                 "disk",
-                f"about {gib(self.checkpoint)} a checkpoint, {gib(self.disk_free)} free"
+                f"{about_gib(self.checkpoint)} a checkpoint, {gib(self.disk_free)} free"
                 if self.checkpoint
                 else "",
             ),
@@ -160,7 +160,8 @@ def make_plan(
     precision = choose_precision(config, hardware)
     model_config = local_model_config(config.base_model, config.revision_of_model)
     attention, attention_reason = choose_attention(config, model_config)
-    parameters, trainable = _parameters(config, count_parameters(config.base_model, config.revision_of_model))
+    count = count_parameters(config.base_model, config.revision_of_model)
+    parameters, trainable = _parameters(config, count)
     train_rows, eval_rows = _count_rows(config)
     steps = count_steps(config, train_rows, world_size) if train_rows else None
     memory = checkpoint = None
@@ -197,7 +198,7 @@ def make_plan(
         checkpoint=checkpoint,
         disk_free=disk_free,
     )
-    return dataclasses.replace(plan, warnings=_warnings(config, plan, hardware, steps))
+    return dataclasses.replace(plan, warnings=_warnings(config, plan, hardware, count))
 
 
 def _method(config: Config) -> str:
@@ -241,18 +242,29 @@ def _count_rows(config: Config) -> tuple[int | None, int | None]:
     return total - evaluation, evaluation
 
 
-def _warnings(config: Config, plan: Plan, hardware: Hardware, steps: Steps | None) -> tuple[Problem, ...]:
+def _warnings(
+    config: Config, plan: Plan, hardware: Hardware, count: ParameterCount | None
+) -> tuple[Problem, ...]:
     """Return what may not be meant: the config's own warnings, and what only the plan can see."""
     found = list(config.warnings)
     if hardware.note:
         found.append(
             _warning(hardware.note, "Install a CUDA build of torch: https://pytorch.org/get-started/locally/")
         )
-    if plan.parameters is None:
+    if count is None:
         found.append(
             _warning(
                 f"The size of '{plan.model}' is not known before it is loaded, so memory and disk are not estimated.",
                 "It is downloaded when the run starts.",
+            )
+        )
+    elif unknown := _unknown_targets(config, count):
+        # Not an error yet: some architectures are renamed while they are loaded, which then tells for certain.
+        there = dict.fromkeys(name.rsplit(".", 1)[-1] for name in count.linear_layers())
+        found.append(
+            _warning(
+                f"lora_target_modules names {unknown}, which the model's files do not have.",
+                f"They have: {', '.join(there)}. Or write 'lora_target_linear: true' for all of them.",
             )
         )
     if plan.memory is not None and plan.memory > _FITS * plan.device_memory:
@@ -262,29 +274,24 @@ def _warnings(config: Config, plan: Plan, hardware: Hardware, steps: Steps | Non
                 less_memory(config),
             )
         )
-    if plan.trainable is not None and plan.trainable == 0:
+    if plan.train_rows is not None and plan.train_rows < plan.global_batch:
         found.append(
             _warning(
-                "The adapter's target modules match no layer of the model.",
-                "Write 'lora_target_linear: true'.",
+                f"One step takes {plan.global_batch} rows and there are {plan.train_rows}, so an epoch is one small step.",
+                "Lower micro_batch_size or gradient_accumulation_steps.",
             )
         )
-    if steps and plan.eval_rows is not None:
-        if save_cadence(config, steps) == Cadence("no"):
-            found.append(
-                _warning(
-                    "No checkpoints are saved while training ('save_strategy: no').",
-                    "Only the final model is kept.",
-                )
-            )
-        if plan.train_rows is not None and plan.train_rows < plan.global_batch:
-            found.append(
-                _warning(
-                    f"One step takes {plan.global_batch} rows and there are {plan.train_rows}, so an epoch is one small step.",
-                    "Lower micro_batch_size or gradient_accumulation_steps.",
-                )
-            )
     return tuple(found)
+
+
+def _unknown_targets(config: Config, count: ParameterCount) -> str:
+    """Return the adapter's target modules that the model's files do not have, quoted; empty if they have all."""
+    targets = target_modules(config)
+    modules = [name.rpartition(".")[0] for name in count.shapes]
+    if not config.adapter or isinstance(targets, str):
+        return ""
+    lost = [target for target in targets if not any(f".{name}".endswith(f".{target}") for name in modules)]
+    return ", ".join(repr(name) for name in lost)
 
 
 def _warning(message: str, fix: str) -> Problem:
