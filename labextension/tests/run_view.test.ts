@@ -53,6 +53,13 @@ describe('before the kernel answers', () => {
     expect(text(el, '.ft-run-doing')).toBe('step 2 of 60');
   });
 
+  it('does not say so when the answer was quick', () => {
+    const { model, el } = open();
+    model.say(snapshot(1, aRun()), columns([]));
+    vi.advanceTimersByTime(PATIENCE);
+    expect(text(el, '.ft-run-doing')).toBe('step 2 of 60');
+  });
+
   it('asks for the library again when another view asked in vain', () => {
     open();
     const { model } = open();

@@ -217,7 +217,7 @@ function layout(root: HTMLElement, legend: boolean): object {
     plot_bgcolor: 'rgba(0,0,0,0)',
     font: { family: getComputedStyle(root).fontFamily, size: 11, color: text },
     xaxis: { ...axis, showgrid: false, tickformat: ',d', rangemode: 'nonnegative', hoverformat: ',d' },
-    yaxis: { ...axis, exponentformat: 'e', nticks: legend ? 7 : 5 },
+    yaxis: { ...axis, exponentformat: 'e', nticks: legend ? 7 : 5, rangemode: legend ? 'normal' : 'tozero' },
     showlegend: legend,
     legend: { orientation: 'h', x: 0, xanchor: 'left', y: 1, yanchor: 'bottom' },
     hovermode: 'x unified',
