@@ -55,11 +55,16 @@ class FinetuneMagics(Magics):
 
         ${name} in the YAML takes the value of a variable of the notebook.
         """
-        from ft_jupyter.magics.finetune import finetune
-        from ft_jupyter.magics.options import parse_finetune
-
         with errors_as_sentences():
-            return finetune(parse_finetune(line), cell, self._user_ns, root=self.root)
+            from ft_jupyter.magics.cell_config import cell_config
+            from ft_jupyter.magics.options import parse_finetune
+
+            options = parse_finetune(line)
+            config = cell_config(options, cell, self._user_ns)
+            # Only now: a mistake in the YAML need not wait for the widgets and the planner.
+            from ft_jupyter.magics.finetune import finetune
+
+            return finetune(options, config, self._user_ns, root=self.root)
 
     @no_var_expand
     @line_magic

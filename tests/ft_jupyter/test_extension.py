@@ -155,3 +155,14 @@ def test_a_figure_has_the_losses(write_run: Any) -> None:
     assert figure.data[0].y.tolist() == [4.0, 3.0]
     assert figure.data[1].y.tolist() == [2.5]
     assert figure.layout.title.text == "Run joker"
+
+
+def test_a_mistake_is_told_before_anything_heavy_is_imported(tmp_path: Path) -> None:
+    environment = {"IPYTHONDIR": str(tmp_path), "PATH": "", "PYTHONPATH": ":".join(sys.path)}
+    code = LOAD + "\nip.run_cell('%%finetune\\nbase_modle: x\\n')\nprint(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert "did you mean 'base_model'?" in done.stdout
+    modules = set(json.loads(done.stdout.splitlines()[-1]))
+    assert {"torch", "transformers", "anywidget", "numpy", "ft_core.train"}.isdisjoint(modules)

@@ -326,7 +326,7 @@ def test_an_interrupt_ends_the_waiting_and_not_the_run(shell: Any, yaml: str, la
     until(lambda: shell.published.outputs[-1]["update"])
 
 
-def test_a_real_run_from_the_cell_to_the_report(shell: Any, yaml: str) -> None:
+def test_a_real_run_from_the_cell_to_the_report_and_a_chat(shell: Any, yaml: str) -> None:
     cell = shell.run(f"%%finetune joker --wait\n{yaml}")
     assert cell.error is None
     run = shell.user_ns["joker"]
@@ -338,3 +338,20 @@ def test_a_real_run_from_the_cell_to_the_report(shell: Any, yaml: str) -> None:
     figure = run.figure()
     assert figure.data[0].x.tolist() == [1, 2, 3, 4]
     assert figure.data[0].name == "loss"
+
+    chat = run.chat()
+    assert chat.title == "joker (final)"
+    ask = {
+        "type": "ask",
+        "id": 1,
+        "messages": [{"role": "user", "content": "Hi"}],
+        "which": ["tuned", "base"],
+    }
+    chat.comm.receive(ask | {"settings": {"temperature": 0, "top_p": 1, "max_new_tokens": 3, "seed": None}})
+    until(lambda: sum(content["type"] == "answer" for content, _ in chat.comm.custom) == 2, 120)
+    answers = [content for content, _ in chat.comm.custom if content["type"] == "answer"]
+    assert [(answer["which"], answer["tokens"], answer["stopped"]) for answer in answers] == [
+        ("tuned", 3, "length"),
+        ("base", 3, "length"),
+    ]
+    chat.close()
