@@ -18,16 +18,18 @@ from ft_core.runs.status import new_status, write_status
 SLEEPER = "print(os.getpid(), flush=True); sys.stdin.readline()"
 
 JOB = """
-    # As torchrun: each rank in a process group of its own, below the leader of the session.
+    # As torchrun: each rank in a process group of its own, below the leader of the session; one left the session,
+    # and one was started without an environment.
     import subprocess
     from ft_core.runs import RunWriter
     sleep = "import time; print(flush=True); time.sleep(600)"
     rank = subprocess.Popen([sys.executable, "-c", sleep], preexec_fn=os.setpgrp, stdout=subprocess.PIPE)
     alone = subprocess.Popen([sys.executable, "-c", sleep], start_new_session=True, stdout=subprocess.PIPE)
-    rank.stdout.readline(), alone.stdout.readline()
+    bare = subprocess.Popen([sys.executable, "-c", sleep], env={}, stdout=subprocess.PIPE)
+    rank.stdout.readline(), alone.stdout.readline(), bare.stdout.readline()
     writer = RunWriter(directory).__enter__()
     writer.emit("step", step=4, total_steps=9)
-    print(rank.pid, alone.pid, flush=True)
+    print(rank.pid, alone.pid, bare.pid, flush=True)
     sys.stdin.readline()
 """
 
@@ -68,7 +70,7 @@ def test_stop_now_ends_all_of_the_job(run: Run, spawn: Callable[..., subprocess.
     leader, ranks = start(spawn, JOB, run)
     run.stop()
     run.stop(now=True)
-    assert [lives(pid) for pid in (leader, *ranks)] == [False, False, False]
+    assert [lives(pid) for pid in (leader, *ranks)] == [False] * 4
     status = run.status()
     assert (status.state, status.step) == ("stopped", 4)
     assert status.ended is not None
@@ -80,15 +82,18 @@ def test_stop_now_ends_all_of_the_job(run: Run, spawn: Callable[..., subprocess.
 def test_stop_now_ends_what_a_killed_leader_left(
     run: Run, spawn: Callable[..., subprocess.Popen[str]]
 ) -> None:
-    leader, ranks = start(spawn, JOB, run)
+    leader, (*marked, bare) = start(spawn, JOB, run)
     os.kill(leader, signal.SIGKILL)
     os.waitpid(leader, 0)
     assert run.state == "lost"
     with pytest.raises(RunError, match=r"Run 'poet' has ended \(lost\), but processes of it still live"):
         run.delete()
-    assert all(lives(pid) for pid in ranks)
+    assert all(lives(pid) for pid in marked)
     run.stop(now=True)
-    assert not any(lives(pid) for pid in ranks)
+    assert not any(lives(pid) for pid in marked)
+    # Without a mark and without the leader of its session, nobody can tell whose this one is.
+    assert lives(bare)
+    os.kill(bare, signal.SIGKILL)
     assert run.state == "lost"
     run.delete()
 
