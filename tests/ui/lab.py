@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import socket
@@ -34,9 +35,9 @@ c = get_config()
 c.ServerApp.open_browser = False
 c.ServerApp.port_retries = 0
 c.LabApp.expose_app_in_browser = True
-c.LabApp.news_url = None
 c.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"
 """
+SETTINGS = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,9 @@ class Server:
 def serve(folder: Path) -> Iterator[Server]:
     """Run JupyterLab on `folder` with a configuration of its own, until the block ends."""
     config, work, runs = folder / "config", folder / "work", folder / "runs"
-    for each in (config, work):
+    for each in (config / "labconfig", work):
         each.mkdir(parents=True)
+    (config / "labconfig" / "default_setting_overrides.json").write_text(json.dumps(SETTINGS))
     (config / "jupyter_lab_config.py").write_text(SERVER_CONFIG)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -195,4 +197,5 @@ class Notebook:
             name,
         )
         light = "false" if "Dark" in name else "true"
-        self.page.wait_for_selector(f"body[data-jp-theme-light='{light}']")
+        # 'attached': to the browser's driver, a body without a height of its own is not visible.
+        self.page.wait_for_selector(f"body[data-jp-theme-light='{light}']", state="attached")
