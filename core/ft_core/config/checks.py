@@ -135,7 +135,7 @@ def _check_evaluation(config: Config, draft: Draft) -> None:
     if config.eval_steps is not None and config.evals_per_epoch:
         message = "'eval_steps' and 'evals_per_epoch' both say when the model is evaluated"
         draft.report(("evals_per_epoch",), message, "remove one of the two", at="key")
-    elif draft.given("eval_strategy") and config.eval_strategy != "steps":
+    elif draft.given("eval_strategy") and config.eval_strategy != "steps" and has_eval_data(config):
         _check_strategy(draft, "eval_strategy", config.eval_strategy, "eval_steps", config.eval_steps)
         _check_strategy(
             draft, "eval_strategy", config.eval_strategy, "evals_per_epoch", config.evals_per_epoch

@@ -77,8 +77,19 @@ def apply_overrides(draft: Draft, overrides: Mapping[str, Any]) -> None:
             )
             continue
         draft.overridden.add(path)
-        # What the text had there is gone, and with it what was wrong with it.
-        draft.bad = {bad for bad in draft.bad if bad[: len(path)] != path}
+        _forget_broken(draft, path)
+
+
+def _forget_broken(draft: Draft, path: Path) -> None:
+    """Drop what was wrong with the values that the override of `path` replaced, such as an unknown variable."""
+    replaced = {bad for bad in draft.bad if bad[: len(path)] == path}
+    places = {draft.document.values[bad] for bad in replaced if bad in draft.document.values}
+    draft.bad -= replaced
+    draft.problems = [
+        problem
+        for problem in draft.problems
+        if not any((problem.line, problem.column) == (place.line, place.column) for place in places)
+    ]
 
 
 def _read_value(text: str) -> Any:

@@ -153,6 +153,13 @@ def test_the_smallest_config_loads_back_equal_without_a_warning(required):
     assert again.warnings == ()
 
 
+def test_an_evaluation_key_without_data_loads_back(required):
+    config = load_config(required + "val_set_size: 0\nevals_per_epoch: 4")
+    again = load_config(config.to_yaml())
+    assert again == config
+    assert [warning.key for warning in again.warnings] == ["evals_per_epoch"]
+
+
 def test_equality_is_of_values_alone(required):
     assert load_config(required) == load_config("# a remark\n" + required)
     assert load_config(required) != load_config(required + "seed: 1")
@@ -272,9 +279,9 @@ def test_import_is_quick_and_light():
 def test_the_first_error_comes_at_once():
     took: list[float] = []
     for _ in range(3):
-        start = time.perf_counter()
+        start = time.process_time()
         with pytest.raises(ConfigError) as caught:
             load_config(FULL + "sampel_packing: true\n")
         assert caught.value.render()
-        took.append(time.perf_counter() - start)
+        took.append(time.process_time() - start)
     assert min(took) < 0.1

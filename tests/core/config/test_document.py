@@ -158,10 +158,10 @@ def test_a_quoted_merge_sign_is_an_ordinary_key():
     ids=["aliases that grow", "values", "brackets", "dashes", "bytes"],
 )
 def test_limits_hold_and_are_found_at_once(text, message):
-    start = time.perf_counter()
+    start = time.process_time()
     (problem,) = read_document(text).problems
     assert problem.message == message
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_a_text_of_nothing_has_no_data_and_no_problem():

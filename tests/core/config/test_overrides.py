@@ -90,11 +90,29 @@ def test_null_is_the_default(required):
     assert load_config(required + "seed: 1", {"seed": None}).seed == 42
 
 
-def test_what_an_override_replaces_is_no_longer_wrong(required):
+def test_what_an_override_replaces_is_no_longer_wrong(required, errors):
     assert load_config(required + "seed: x", {"seed": 7}).seed == 7
-    text = "base_model: $model\nlearning_rate: 1\ndatasets: [{path: a/b, type: alpaca}]"
-    with pytest.raises(ConfigError):
-        load_config(text, variables={})
+    text = "base_model: $model\nlearning_rate: 1\ndatasets: [{path: $data, type: alpaca}]"
+    assert load_config(text, {"base_model": "a/b", "datasets[0].path": "c/d"}).base_model == "a/b"
+    assert [problem[2] for problem in errors(text, {"base_model": 3, "datasets[0].path": "c/d"})] == [
+        "--set base_model: 'base_model' must be text, not 3"
+    ]
+
+
+def test_an_override_changes_no_other_value_of_the_same_variable(required):
+    text = required + "optim_args: &a $shared\nlr_scheduler_kwargs: *a\n"
+    config = load_config(text, {"optim_args.x.y": 2}, variables={"shared": {"x": {"y": 1}}})
+    assert (config.optim_args, config.lr_scheduler_kwargs) == ({"x": {"y": 2}}, {"x": {"y": 1}})
+
+
+def test_what_an_override_makes_is_its_fault(errors, required):
+    assert [problem[2] for problem in errors(required, {"datasets[1].path": "a/b"})] == [
+        "--set datasets[1].path: 'datasets[1]' has no 'type'"
+    ]
+    mapping = {"base_model": "a/b", "learning_rate": 1, "datasets": [{"type": "alpaca", "split": 3}]}
+    assert [problem[2] for problem in errors(mapping, {"datasets[0].path": "a/b"})] == [
+        "'split' must be text, not 3"
+    ]
 
 
 @pytest.mark.parametrize(
