@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,7 +18,9 @@ from ft_core.cli.main import main
 from ft_core.cli.screen import PlainScreen
 from ft_core.errors import DataError
 from ft_core.runs import Run, RunWriter
+from ft_core.runs.events import encode
 from ft_core.runs.log import painted
+from ft_core.runs.status import write_status
 
 
 def test_a_run_from_its_first_event_to_its_end(done_run: Run, capsys: pytest.CaptureFixture[str]) -> None:
@@ -54,6 +57,18 @@ def test_a_killed_run_ends_the_following(
     on_sleep(monkeypatch, [lambda: (worker.kill(), worker.wait())])
     assert main(["attach", "poet"]) == 1
     assert f"run 'poet' lost: The training process (pid {worker.pid}) is gone" in capsys.readouterr().err
+
+
+def test_the_last_step_of_a_killed_run_shows(
+    new_run: Callable[..., Run], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = new_run()
+    steps = ({"type": "step", "time": 1.0, "step": step, "total_steps": 9, "loss": 1.0} for step in (1, 2, 3))
+    (run.directory / "events.jsonl").write_bytes(b"".join(encode(step) for step in steps))
+    status = replace(run.status(), state="running", pid=2**22 + 1, pid_started=1.0)
+    write_status(run.directory, status, durable=False)
+    assert main(["attach", "poet"]) == 1
+    assert capsys.readouterr().out.splitlines() == ["step 1/9  loss 1.0000", "step 3/9  loss 1.0000"]
 
 
 def timeless(text: str) -> str:
