@@ -48,7 +48,7 @@ class Run:
         self.directory = Path(directory).absolute()
         self._rows: Rows = {}
         self._offset = 0
-        self._file: tuple[int, int] | None = None
+        self._rows_of: float | None = None
 
     def __repr__(self) -> str:
         return f"<Run {self.name!r}: {self.summary()}>"
@@ -111,14 +111,10 @@ class Run:
     @property
     def metrics(self) -> pd.DataFrame:
         """One row a step: epoch, loss, learning_rate, grad_norm, tokens_per_second, eval_loss. Reads what is new."""
-        try:
-            stat = (self.directory / EVENTS).stat()
-            file = (stat.st_dev, stat.st_ino)
-        except FileNotFoundError:
-            stat, file = None, None
-        if file != self._file or (stat and stat.st_size < self._offset):
-            # Another run has taken this name.
-            self._rows, self._offset, self._file = {}, 0, file
+        started = self.started
+        if started != self._rows_of:
+            # Another run has taken this name. Its file may even have the old one's inode.
+            self._rows, self._offset, self._rows_of = {}, 0, started
         events, self._offset = self.events(self._offset)
         add_events(self._rows, events)
         return table(self._rows)
