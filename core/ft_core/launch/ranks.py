@@ -1,7 +1,7 @@
 """``python -m ft_core.launch.ranks RUN_DIR N``: the ranks of a run under torchrun, and why one died.
 
 torchrun ends all ranks when one fails. Where that leaves rank 0 no time to write the run's end, or rank 0 is the one that
-died, this process writes it.
+was killed, this process writes it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from types import FrameType
 from ft_core.errors import FtError, LaunchError
 from ft_core.runs import Run, RunWriter
 from ft_core.runs.control import request
-from ft_core.train.failures import first_rank_failure, rank_error
+from ft_core.train.rank_failures import as_error, first_failure
 
 
 def torchrun_command(directory: Path, ranks: int) -> list[str]:
@@ -41,14 +41,14 @@ def main(directory: Path, ranks: int) -> int:
     status = subprocess.call(torchrun_command(directory, ranks), stdin=subprocess.DEVNULL)
     # Whoever ended the whole job at once says so in the run himself.
     if status != 0 and not terminated and Run(directory).state not in ("completed", "stopped", "failed"):
-        first = first_rank_failure(directory)
+        first = first_failure(directory)
         killed = LaunchError(
             "A rank of this run was killed, most often by the system for lack of memory.",
             "The end of log.txt says which; lower micro_batch_size or use fewer ranks if memory was short.",
         )
         try:
             with RunWriter(directory, world_size=ranks):
-                raise rank_error(first) if first else killed
+                raise as_error(first) if first else killed
         except FtError as error:
             print(f"error: {error}", file=sys.stderr, flush=True)  # noqa: T201
     return status

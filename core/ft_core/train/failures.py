@@ -6,13 +6,9 @@ What is the user's to mend becomes an FtError; what is not stays the exception i
 from __future__ import annotations
 
 import errno
-import json
 import os
 import re
 import shutil
-import time
-import traceback
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +18,6 @@ from ft_core.train.memory import gib, less_memory
 if TYPE_CHECKING:
     from ft_core.config import Config
 
-_RANK_FILE = "rank-{rank}.error.json"
 _NO_SPACE = re.compile(r"no space left on device|disk quota exceeded|os error (28|122)", re.IGNORECASE)
 _NO_MEMORY = re.compile(
     r"out of memory|can't allocate memory|not enough memory|cannot allocate memory|CUBLAS_STATUS_ALLOC_FAILED",
@@ -33,17 +28,6 @@ _LOST_RANK = re.compile(
     r"watchdog.*timeout|timed out waiting|broken pipe",
     re.IGNORECASE | re.DOTALL,
 )
-
-
-@dataclass(frozen=True)
-class RankFailure:
-    """What ended one rank: its message and fix, its traceback if the fault is ours, and when (seconds since the epoch)."""
-
-    rank: int
-    message: str
-    fix: str
-    traceback: str | None
-    time: float
 
 
 def explain(error: BaseException, config: Config | None, directory: Path) -> BaseException:
@@ -80,41 +64,6 @@ def explain(error: BaseException, config: Config | None, directory: Path) -> Bas
             "The end of log.txt says which; lower micro_batch_size or use fewer ranks if memory was short.",
         )
     return error
-
-
-def write_rank_failure(directory: Path, rank: int, error: BaseException) -> None:
-    """Leave word of what ended a rank that may not write the run's events."""
-    told = isinstance(error, FtError)
-    failure = RankFailure(
-        rank=rank,
-        message=error.message if told else f"{type(error).__name__}: {error}",
-        fix=error.fix if told else "",
-        traceback=None if told else "".join(traceback.format_exception(error)),
-        time=time.time(),
-    )
-    path = directory / _RANK_FILE.format(rank=rank)
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(asdict(failure)), encoding="utf-8")
-    temporary.replace(path)
-
-
-def first_rank_failure(directory: Path) -> RankFailure | None:
-    """Return the failure of another rank that came first, if any rank left word of one."""
-    found = [
-        RankFailure(**json.loads(path.read_text(encoding="utf-8")))
-        for path in directory.glob(_RANK_FILE.format(rank="*"))
-    ]
-    return min(found, key=lambda failure: failure.time, default=None)
-
-
-def rank_error(failure: RankFailure) -> FtError:
-    """Return another rank's failure as an error of the whole run."""
-    if failure.traceback is None:
-        return LaunchError(failure.message, failure.fix)
-    return LaunchError(
-        f"Rank {failure.rank} failed: {failure.message}",
-        "Its traceback is in log.txt. This is a fault of ours, please report it.",
-    )
 
 
 def _disk_full(directory: Path) -> RunError:

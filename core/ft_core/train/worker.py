@@ -18,8 +18,9 @@ from ft_core.models.hardware import Hardware, detect_hardware
 from ft_core.models.precision import choose_precision
 from ft_core.runs import RunWriter
 from ft_core.runs.paths import CHECKPOINTS, FINAL, RESOLVED
-from ft_core.train.failures import explain, first_rank_failure, rank_error, write_rank_failure
+from ft_core.train.failures import explain
 from ft_core.train.interrupts import Interrupts
+from ft_core.train.rank_failures import OtherRanks, as_error, first_failure, leave_word, wait_for_end
 from ft_core.train.steps import count_steps
 
 if TYPE_CHECKING:
@@ -38,19 +39,18 @@ def main(directory: Path) -> int:
     try:
         with Interrupts(world_size) as interrupts:
             if rank == 0:
-                with RunWriter(directory, world_size=world_size) as writer:
+                with RunWriter(directory, world_size=world_size) as writer, OtherRanks(writer, world_size):
                     _explained(directory, writer, interrupts)
             else:
                 _explained(directory, None, interrupts)
-    except FtError as error:
-        if rank != 0:
-            write_rank_failure(directory, rank, error)
-        print(f"error: {error}", file=sys.stderr, flush=True)  # noqa: T201
-        return 1
     except Exception as error:  # noqa: BLE001 - the last place that can say why a rank ended
+        if isinstance(error, FtError):
+            print(f"error: {error}", file=sys.stderr, flush=True)  # noqa: T201
+        else:
+            traceback.print_exc()
         if rank != 0:
-            write_rank_failure(directory, rank, error)
-        traceback.print_exc()
+            leave_word(directory, rank, error)
+            wait_for_end(directory)
         return 1
     return 0
 
@@ -62,8 +62,8 @@ def _explained(directory: Path, writer: RunWriter | None, interrupts: Interrupts
         config = load_config(directory / RESOLVED)
         _train(config, directory, writer, interrupts)
     except Exception as error:
-        if writer is not None and (first := first_rank_failure(directory)) is not None:
-            raise rank_error(first) from error
+        if writer is not None and (first := first_failure(directory)) is not None:
+            raise as_error(first) from error
         explained = explain(error, config, directory)
         if explained is error:
             raise

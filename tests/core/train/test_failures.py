@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import errno
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import torch
 
 from ft_core.config import Config
 from ft_core.errors import DataError, FtError, LaunchError, MissingExtra, ModelError, RunError
-from ft_core.train.failures import explain, first_rank_failure, rank_error, write_rank_failure
+from ft_core.train.failures import explain
 from ft_core.train.memory import less_memory
 
 
@@ -106,21 +105,3 @@ def test_the_change_that_costs_least_comes_first(
     keys: dict[str, Any], fix: str, make_config: Callable[..., Config]
 ) -> None:
     assert less_memory(make_config(**keys)).startswith(fix)
-
-
-def test_ranks_leave_word_and_the_first_counts(tmp_path: Path) -> None:
-    assert first_rank_failure(tmp_path) is None
-    write_rank_failure(tmp_path, 2, DataError("No rows.", "Add some."))
-    write_rank_failure(tmp_path, 1, RuntimeError("boom"))
-    first = first_rank_failure(tmp_path)
-    assert first is not None
-    assert (first.rank, first.message, first.fix, first.traceback) == (2, "No rows.", "Add some.", None)
-    assert rank_error(first).message == "No rows."
-
-
-def test_a_fault_of_ours_on_another_rank_names_the_rank(tmp_path: Path) -> None:
-    write_rank_failure(tmp_path, 1, RuntimeError("boom"))
-    assert "RuntimeError: boom" in json.loads((tmp_path / "rank-1.error.json").read_text())["traceback"]
-    first = first_rank_failure(tmp_path)
-    assert first is not None
-    assert rank_error(first).message == "Rank 1 failed: RuntimeError: boom"
