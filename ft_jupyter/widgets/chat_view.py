@@ -139,8 +139,11 @@ class ChatView(anywidget.AnyWidget):
             self._become("ready")
 
     def _answer(self, chat: Chat, question: Question) -> None:
-        """Ask each model in turn and send what it says as it says it."""
+        """Ask each model in turn and send what it says as it says it; a question cancelled while it waited is forgotten."""
         with self._lock:
+            if question.cancelled.is_set():
+                del self._asked[question.id]
+                return
             self.transcript = [said for said in question.messages if said["role"] != "system"]
             self._become("busy")
         try:
@@ -259,9 +262,21 @@ def _question(content: Mapping[str, Any]) -> Question:
 
 
 def _own(messages: Sequence[Said], which: str) -> list[Said]:
-    """Return the conversation that one model had: what people said, and its own answers."""
-    own = [said for said in messages if said.get("which", which) == which]
-    return [{"role": said["role"], "content": said["content"]} for said in own]
+    """Return the conversation that one model had: the questions that it answered, its answers, and the last question.
+
+    >>> user, base = {"role": "user", "content": "?"}, {"role": "assistant", "content": "!", "which": "base"}
+    >>> [said["role"] for said in _own([user, base, user], "base")], [said["role"] for said in _own([user, base, user], "tuned")]
+    (['user', 'assistant', 'user'], ['user'])
+    """
+    own: list[Said] = []
+    for said in messages:
+        if said.get("which", which) != which:
+            continue
+        if said["role"] == "user" and own and own[-1]["role"] == "user":
+            # The question before was for the other model alone; no model sees two in a row.
+            own.pop()
+        own.append({"role": said["role"], "content": said["content"]})
+    return own
 
 
 def _said_html(said: Said) -> str:

@@ -188,6 +188,27 @@ def test_both_models_answer_one_after_the_other_each_with_its_own_past(
     assert answers == [("tuned", "one"), ("base", "two")]
 
 
+def test_a_model_sees_no_question_that_it_did_not_answer(chat: FakeChat, view: ChatView) -> None:
+    ready(chat, view)
+    system = {"role": "system", "content": "Be brief."}
+    first, second = {"role": "user", "content": "1"}, {"role": "user", "content": "2"}
+    ask(
+        view,
+        system,
+        first,
+        {"role": "assistant", "content": "B", "which": "base"},
+        second,
+        which=("tuned", "base"),
+    )
+    chat.pieces.put(None)
+    chat.pieces.put(None)
+    until(lambda: states(view) == ["ready", "busy", "ready"])
+    assert [messages for messages, _ in chat.asked] == [
+        [system, second],
+        [system, first, {"role": "assistant", "content": "B"}, second],
+    ]
+
+
 def test_cancel_keeps_what_is_written_and_asks_no_further_model(chat: FakeChat, view: ChatView) -> None:
     ready(chat, view)
     ask(view, HI, which=("tuned", "base"))
@@ -199,6 +220,17 @@ def test_cancel_keeps_what_is_written_and_asks_no_further_model(chat: FakeChat, 
     assert (answer["text"], answer["stopped"]) == ("half", "cancelled")
     assert len(chat.asked) == 1
     assert view.transcript[-1] == {"role": "assistant", "content": "half", "which": "tuned"}
+
+
+def test_cancel_forgets_the_questions_that_wait(chat: FakeChat, view: ChatView) -> None:
+    ready(chat, view)
+    ask(view, HI, id=1)
+    until(lambda: chat.asked)
+    ask(view, {"role": "user", "content": "Later"}, id=2)
+    view.comm.receive({"type": "cancel"})
+    until(lambda: states(view) == ["ready", "busy", "ready", "ready"])
+    assert len(chat.asked) == 1
+    assert view.transcript[0] == HI
 
 
 def test_an_error_names_its_question_and_the_model_can_be_asked_again(chat: FakeChat, view: ChatView) -> None:

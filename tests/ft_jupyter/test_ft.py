@@ -147,6 +147,12 @@ def test_logs_are_text(shell: Any, write_run: Any) -> None:
     assert len(repr(shell.run("%ft logs joker").result).splitlines()) == 50
 
 
+def test_the_line_is_not_expanded_by_ipython(shell: Any, write_run: Any) -> None:
+    write_run("joker")
+    shell.user_ns["name"] = "joker"
+    assert isinstance(shell.run("%ft logs {name}").error, RunError)
+
+
 def test_logs_of_a_silent_run(shell: Any, write_run: Any) -> None:
     write_run("joker")
     assert repr(shell.run("%ft logs joker").result) == "joker has printed nothing."

@@ -146,10 +146,12 @@ def test_a_handler_does_not_wait_for_a_slow_stop(
 ) -> None:
     view = view_of(write_run().run)
     release = threading.Event()
-    monkeypatch.setattr(view.run, "stop", lambda now: release.wait(5))
+    released: list[bool] = []
+    monkeypatch.setattr(view.run, "stop", lambda now: released.append(release.wait(5)))
     view.comm.receive({"type": "stop", "now": True})
     hello(view)
     assert contents(view)[-1]["type"] == "snapshot"
+    assert released == []
     release.set()
 
 

@@ -112,6 +112,9 @@ def test_a_very_long_sample_is_drawn_by_its_start() -> None:
     html = drawn(sample([1] * 1500, {0}))._repr_html_()
     assert len(boxes(html)) == 1024
     assert "… and 476 more tokens" in html
+    late = drawn(sample([1] * 1500, set(range(1100, 1500))))._repr_html_()
+    assert ">user</small>" in late
+    assert ">assistant</small>" not in late
 
 
 def test_the_text_has_a_line_for_each_span() -> None:

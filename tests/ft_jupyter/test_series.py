@@ -71,7 +71,7 @@ def test_thinning_keeps_every_columns_spike_and_both_ends_within_the_limit(rows:
 def test_thinning_ignores_nan_and_survives_a_column_of_nothing_else() -> None:
     table = np.full((3, 100), np.nan, dtype="f4")
     table[0] = np.arange(100)
-    table[1, 40] = 9
-    kept = thin(table, 20)
-    assert 40 in kept[0]
-    assert kept.shape[1] <= 20
+    table[1, 40:43] = 5, 9, 1
+    kept = thin(table, 10)
+    assert {41, 42} <= set(kept[0].tolist())
+    assert kept.shape[1] <= 10
