@@ -93,7 +93,7 @@ class Connection:
             if self._closed:
                 raise ModelError("This chat is closed.", "Open a new one.")
             if self._failure is not None:
-                raise self._failure
+                raise ModelError(self._failure.message, self._failure.fix)
             number = next(self._ids)
             self._waiting[number] = messages
             self._outbox.put({"type": "generate", "id": number, **request})

@@ -12,6 +12,7 @@ from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
+    GenerationConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -99,11 +100,16 @@ class Models:
         try:
             stored: Any = AutoConfig.from_pretrained(name, **options).get_text_config().dtype
             dtype = fitting_dtype(stored or torch.float32, self._device, self._hardware)
-            return AutoModelForCausalLM.from_pretrained(name, dtype=dtype, **options)
+            model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(name, dtype=dtype, **options)
         except Exception as error:
             if explained := explain_load_error(error, name, "model"):
                 raise explained from error
             raise
+        # Of its own habits the model keeps what ends a turn. The rest (a repetition penalty, a top_k) would be merged
+        # into what the chat asks for, and the same settings would mean another thing for each model.
+        habits = model.generation_config
+        model.generation_config = GenerationConfig(eos_token_id=habits.eos_token_id if habits else None)
+        return model
 
     def _load_tokenizer(self) -> PreTrainedTokenizerBase:
         """Return the tokenizer saved with the tuned weights, else the config's, else the base's."""
@@ -126,11 +132,10 @@ class Models:
         tokenizer = self.tokenizer
         named = self._config.eot_tokens or () if self._config else ()
         ends = {int(cast("int", tokenizer.convert_tokens_to_ids(token))) for token in named}
-        answer = "ANSWER"
-        dialogue = [{"role": "user", "content": "QUESTION"}, {"role": "assistant", "content": answer}]
-        template = resolve_template(self._config, tokenizer)
-        behind = render(tokenizer, template, dialogue).rpartition(answer)[2]
-        first = tokenizer(behind, add_special_tokens=False)["input_ids"][:1]
+        dialogue = [{"role": "user", "content": "QUESTION"}, {"role": "assistant", "content": "ANSWER"}]
+        text = render(tokenizer, resolve_template(self._config, tokenizer), dialogue)
+        _, answer, behind = text.rpartition("ANSWER")
+        first = tokenizer(behind, add_special_tokens=False)["input_ids"][:1] if answer else []
         return ends | (set(first) & set(tokenizer.added_tokens_decoder))
 
 

@@ -31,14 +31,16 @@ class Inbox:
         self._cancelled.discard(number)
 
     def _read(self, pipe: IO[bytes]) -> None:
-        for message in decode_lines(pipe):
-            if message["type"] == "cancel":
-                self._cancelled.add(message["id"])
-            else:
-                self.requests.put(message)
-        # The chat has closed, or its process is gone. Nothing here is worth finishing, and a generating main thread
-        # would not notice.
-        os._exit(0)
+        try:
+            for message in decode_lines(pipe):
+                if message["type"] == "cancel":
+                    self._cancelled.add(message["id"])
+                else:
+                    self.requests.put(message)
+        finally:
+            # The chat has closed, or its process is gone. Nothing here is worth finishing, and a generating main
+            # thread would not notice.
+            os._exit(0)
 
 
 def main() -> None:
@@ -48,6 +50,7 @@ def main() -> None:
 
     def send(message: Message) -> None:
         outbox.write(encode(message))
+        outbox.flush()
 
     opening = inbox.requests.get()
     try:
@@ -70,7 +73,7 @@ def main() -> None:
 
 def _take_stdout() -> IO[bytes]:
     """Return the pipe to the chat, and let everything that is printed go to standard error instead."""
-    pipe = os.fdopen(os.dup(1), "wb", buffering=0)
+    pipe = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     sys.stdout = sys.stderr
     return pipe

@@ -173,6 +173,21 @@ def test_an_answer_ends_where_the_template_ends_a_turn(tiny_model: Path) -> None
         assert models.stop_ids(model) == {0, 2}  # <|endoftext|>, and <|im_end|> which the template writes
 
 
+def test_a_models_own_habits_do_not_change_what_settings_mean(tiny_model: Path, tmp_path: Path) -> None:
+    from ft_core.infer.load import Models
+    from ft_core.infer.source import Source
+
+    habitual = tmp_path / "habitual"
+    shutil.copytree(tiny_model, habitual)
+    habits = {"eos_token_id": [2, 7], "repetition_penalty": 5.0, "top_k": 3, "do_sample": True}
+    (habitual / "generation_config.json").write_text(json.dumps(habits))
+    models = Models(Source(str(habitual)), "cpu")
+    with models.using("base") as model:
+        assert models.stop_ids(model) == {2, 7}
+        kept = model.generation_config.to_diff_dict()
+    assert {name: value for name, value in kept.items() if name in habits} == {"eos_token_id": [2, 7]}
+
+
 def test_weights_that_cannot_be_read_are_a_sentence(tiny_model: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken"
     shutil.copytree(tiny_model, broken)
