@@ -97,12 +97,12 @@ def _difference(render: Render, messages: Sequence[Message], index: int, text: s
             changed = render([*messages[:index], _with(body, content=probe), *messages[index + 1 :]])
         except DataError:
             return None
-        if changed.count(probe) != 1:
+        if probe not in changed:
             return None
         after = len(changed) - changed.index(probe) - len(probe)
         suffix = _common_suffix(text, changed)
         if suffix < after:
-            # What follows the message changed with it, so the difference reaches beyond the message.
+            # What follows the message changed with it, or repeats it: the difference reaches beyond the message.
             return None
         start = min(start, _common_prefix(text, changed))
         end = max(end, len(text) - suffix)

@@ -30,6 +30,8 @@ ONLY_LAST = "<{{ messages[-1].role }}>{{ messages[-1].content }}</s>"
 TWICE = "{% for m in messages %}<{{ m.role }}>{{ m.content }}|{{ m.content }}</s>{% endfor %}"
 # The first message decides how all others are written.
 SHOUTS = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{{ '!' if 'loud' in messages[0].content }}</s>{% endfor %}"
+# What follows a message depends on it.
+ASKS = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{{ '?' if 'Why' in m.content else '.' }}</s>{% endfor %}"
 
 
 def template(text: str) -> Render:
@@ -64,6 +66,8 @@ def located(render: Render, messages: Sequence[Message]) -> list[str | None]:
         (ONLY_LAST, ["Hi", "Yo"], [None, "Yo"]),
         (TWICE, ["Hi", "Yo"], [None, None]),
         (SHOUTS, ["be loud", "Yo", "Hi"], [None, "Yo", "Hi"]),
+        (ASKS, ["Why", "So"], [None, "So"]),
+        (ASKS, ["Look", "So"], ["Look", "So"]),
         (SHOUTS, ["be quiet", "Yo", "Hi"], ["be quiet", "Yo", "Hi"]),
     ],
 )  # fmt: skip

@@ -7,11 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from transformers import PreTrainedTokenizerBase
 
 from ft_core.config import Config
 from ft_core.data import Sample, render_prompt, tokenize_rows
-from ft_core.data.encode import encode
 from ft_core.errors import DataError
 
 MakeConfig = Callable[..., Config]
@@ -304,6 +302,24 @@ class TestEndsOfTurn:
 
         assert trained_text(sample, tokenizer) == trained
 
+    def test_a_turn_without_one_does_not_take_the_next_turns(
+        self, make_config: MakeConfig, tokenizer: Any
+    ) -> None:
+        template = (
+            "{% for m in messages %}{{ m.content }}{{ '<|im_end|>' if m.role == 'assistant' }}{% endfor %}"
+        )
+        config = make_config(
+            {"roles_to_train": ["user"]}, chat_template="jinja", chat_template_jinja=template
+        )
+        [sample] = tokenize_rows(config, [self.ROW], tokenizer)
+
+        assert explained(sample)[-1] == (
+            "<|im_end|>",
+            "assistant",
+            1,
+            "masked: end of turn (train_on_eos: turn, and this turn is not trained)",
+        )
+
 
 class TestRows:
     def test_a_missing_field_is_named_with_those_that_are_there(
@@ -341,13 +357,6 @@ class TestRows:
         for number in (0, 255, 256, 599):
             [alone] = tokenize_rows(config, [rows[number]], tokenizer)
             assert alone.input_ids.tolist() == together[number].input_ids.tolist()
-
-    def test_a_tokenizer_without_offsets_is_refused(self, make_config: MakeConfig) -> None:
-        class Slow(PreTrainedTokenizerBase):
-            is_fast = False
-
-        with pytest.raises(DataError, match="'some/slow' cannot tell which characters a token covers"):
-            encode(Slow(name_or_path="some/slow"), ["Hi"])
 
 
 class TestTruncation:
@@ -448,17 +457,3 @@ def test_windows_conserve_ids(text: str, length: int, make_config: MakeConfig, t
     assert whole == tokenizer(text + "<|im_end|>" if text else "", add_special_tokens=False)["input_ids"]
     assert all(len(sample) <= length for sample in samples)
     assert all(sample.labels.tolist() == sample.input_ids.tolist() for sample in samples)
-
-
-@settings(deadline=None)
-@given(text=TEXTS)
-def test_characters_of_neighbouring_tokens_touch(text: str, tokenizer: Any) -> None:
-    [encoded] = encode(tokenizer, [text])
-
-    covered = [set(range(start, end)) for start, end in zip(encoded.starts, encoded.ends, strict=True)]
-    assert set().union(*covered) == set(range(len(text)))
-    assert all(start < end for start, end in zip(encoded.starts, encoded.ends, strict=True))
-    # Each token's bytes are within the characters it covers.
-    for token, start, end in zip(encoded.ids, encoded.starts, encoded.ends, strict=True):
-        piece = tokenizer.decode([token])
-        assert piece == text[start:end] or "�" in piece
