@@ -51,7 +51,7 @@ def test_a_run_learns_and_says_what_it_used(
     assert "NVIDIA" in model["device"]
     losses = run.metrics["loss"]
     assert len(losses) == 40
-    assert losses.iloc[-5:].mean() < losses.iloc[:3].mean() - 1.0
+    assert losses.iloc[-5:].mean() < losses.iloc[:3].mean() - 0.5
     speed = run.metrics["tokens_per_second"].iloc[10:].median()
     print(
         json.dumps(
