@@ -157,6 +157,13 @@ class TestFolders:
                   for split in ("train", "test", "validation")}  # fmt: skip
         assert splits == {"train": ["train-00000-of-00001"], "test": ["test"], "validation": ["validation"]}
 
+    def test_without_a_train_file_the_rest_is_for_training(self, dataset: Callable[..., Any]) -> None:
+        Path("data").mkdir()
+        for name in ("part1", "part2", "test", "val"):
+            Path(f"data/{name}.jsonl").write_text(json.dumps({"text": name}) + "\n")
+
+        assert [row["text"] for _, row in read_rows(dataset("data"))] == ["part1", "part2"]
+
     def test_a_split_that_no_file_names_is_refused(self, dataset: Callable[..., Any]) -> None:
         write_rows("a.jsonl")
 
