@@ -31,8 +31,10 @@ def main() -> None:
     extra = sys.argv[1] if len(sys.argv) == 2 else ""
     if extra not in ("demo", "dev"):
         sys.exit("usage: python3 .ci/setup.py demo|dev")
-    if sys.version_info < (3, 10):
-        sys.exit(f"Python 3.10 or newer is needed; this is {sys.version.split()[0]}. Try: make demo PYTHON=python3.12")
+    if sys.version_info < (3, 10):  # noqa: UP036 - an older Python may well start this file
+        sys.exit(
+            f"Python 3.10 or newer is needed; this is {sys.version.split()[0]}. Try: make demo PYTHON=python3.12"
+        )
     started = time.monotonic()
     if _stamp().get(extra) != _fingerprint():
         _make_venv()
@@ -54,7 +56,11 @@ def _step(text: str) -> None:
 def _fingerprint() -> str:
     """Return a hash of every file whose change calls for a new install."""
     digest = hashlib.sha256()
-    watched = [ROOT / "pyproject.toml", *sorted((ROOT / "labextension").glob("*.json")), ROOT / "labextension/yarn.lock"]
+    watched = [
+        ROOT / "pyproject.toml",
+        *sorted((ROOT / "labextension").glob("*.json")),
+        ROOT / "labextension/yarn.lock",
+    ]
     sources = sorted(path for path in (ROOT / "labextension/src").rglob("*") if path.is_file())
     for path in (*watched, *sources):
         if path.is_file():
@@ -72,7 +78,9 @@ def _make_venv() -> None:
     _step(f"creating .venv with Python {sys.version.split()[0]}")
     if subprocess.run([sys.executable, "-m", "venv", VENV], check=False).returncode != 0:
         shutil.rmtree(VENV, ignore_errors=True)
-        sys.exit("Python cannot create virtual environments here. On Debian or Ubuntu: apt-get install python3-venv")
+        sys.exit(
+            "Python cannot create virtual environments here. On Debian or Ubuntu: apt-get install python3-venv"
+        )
 
 
 def _pip(*arguments: str) -> None:
@@ -133,7 +141,16 @@ def _install_chromium() -> None:
     quiet = {"check": False, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     subprocess.run([*as_root, "apt-get", "update", "-q"], env=environment, **quiet)
-    install = [*as_root, "apt-get", "install", "-q", "-y", "--no-install-recommends", "chromium", "fonts-dejavu-core"]
+    install = [
+        *as_root,
+        "apt-get",
+        "install",
+        "-q",
+        "-y",
+        "--no-install-recommends",
+        "chromium",
+        "fonts-dejavu-core",
+    ]
     if subprocess.run(install, env=environment, **quiet).returncode != 0:
         _step(by_hand)
 

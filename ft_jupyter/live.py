@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from IPython.display import DisplayHandle, display
+from IPython.display import HTML, DisplayHandle, display
 
 from ft_core.errors import RunError
 from ft_jupyter.markup import MUTED, code, text
@@ -28,8 +28,8 @@ def show(run: Run) -> None:
     view.when_over(lambda: handle.update(run.report()))
 
 
-def show_and_wait(run: Run) -> str:
-    """Draw `run` as :func:`show` does, and return its final state when it is over.
+def wait_for(run: Run) -> None:
+    """Draw `run` live until it is over; then the view is gone, and its report is the caller's to show.
 
     Raises
     ------
@@ -51,13 +51,13 @@ def show_and_wait(run: Run) -> str:
         show_as(interrupt, [f"Stopped waiting. The run {run.name} goes on.", stop])
         raise
     # Here rather than on the view's thread: headless executors take updates only while the cell runs.
-    handle.update(run.report())
     if failure := run.error:
+        handle.update(run.report())
         fix = failure.fix or f"%ft logs {run.name} shows what it printed."
         raise RunError(
             f"The run {run.name} {'failed' if state == 'failed' else 'is ' + state}: {failure.message}", fix
         )
-    return state
+    handle.update(HTML(""))
 
 
 @dataclass(frozen=True)

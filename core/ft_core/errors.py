@@ -50,5 +50,5 @@ class RunError(FtError):
     """A run directory is missing, taken, or in the wrong state."""
 
 
-class MissingExtra(FtError):
+class MissingExtra(FtError):  # noqa: N818 - it names what is missing, as pip's extras do
     """A package that an option needs is not installed; the fix is the pip line."""

@@ -9,7 +9,7 @@ from IPython.display import display
 
 from ft_core.config import Config
 from ft_core.launch import launch
-from ft_jupyter.live import Header, show, show_and_wait
+from ft_jupyter.live import Header, wait_for
 from ft_jupyter.magics.options import FinetuneOptions
 from ft_jupyter.plan_card import PlanCard, plan_card
 from ft_jupyter.run import Run
@@ -18,8 +18,8 @@ from ft_jupyter.widgets.samples import Samples, first_samples
 
 def finetune(
     options: FinetuneOptions, config: Config, user_ns: MutableMapping[str, object], *, root: Path | None
-) -> PlanCard | Samples | None:
-    """Do what a cell asks for; a training run is displayed and bound to its name in `user_ns`.
+) -> PlanCard | Samples | Run:
+    """Do what a cell asks for; a training run is bound to its name in `user_ns`.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def finetune(
 
     Returns
     -------
-    What ``--plan`` or ``--inspect`` asked to see, None where a run was started.
+    What ``--plan`` or ``--inspect`` asked to see, else the run: as a cell's result it draws itself.
 
     Raises
     ------
@@ -53,7 +53,5 @@ def finetune(
     renamed = options.name is not None and options.name != options.variable
     display(Header(run, options.variable, f"'{options.name}' is not a Python name" if renamed else ""))
     if options.wait:
-        show_and_wait(run)
-    else:
-        show(run)
-    return None
+        wait_for(run)
+    return run

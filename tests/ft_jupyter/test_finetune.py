@@ -43,13 +43,10 @@ def end(run: Run, state: str = "completed", **fields: object) -> None:
     temporary.replace(path)
 
 
-def test_a_cell_shows_its_plan_starts_its_run_and_returns_nothing(
-    shell: Any, yaml: str, launches: Any
-) -> None:
+def test_a_cell_shows_its_plan_starts_its_run_and_returns_it(shell: Any, yaml: str, launches: Any) -> None:
     cell = shell.run(f"%%finetune\n{yaml}")
     assert cell.error is None
-    assert cell.result is None
-    assert cell.printed == ""
+    assert cell.result is shell.user_ns["run"]
     plan, header, view = cell.displays
     assert plan["text/plain"].startswith("model ")
     assert "<strong>run-1</strong>" in header["text/html"]
@@ -285,11 +282,13 @@ def test_wait_lasts_until_the_end_and_leaves_the_report(shell: Any, yaml: str, l
     cell = shell.run(f"%%finetune --wait\n{yaml}")
     assert cell.error is None
     assert shell.user_ns["run"].state == "completed"
-    view, update = cell.outputs[-2:]
+    assert cell.result is shell.user_ns["run"]
+    view, update, report = cell.outputs[-3:]
+    assert WIDGET in view["data"]
     assert update["update"]
     assert update["transient"] == view["transient"]
-    assert "✓ completed" in update["data"]["text/html"]
-    assert WIDGET not in update["data"]
+    assert update["data"]["text/html"] == ""
+    assert "✓ completed" in report["data"]["text/html"]
 
 
 def test_wait_fails_the_cell_when_the_run_fails(shell: Any, yaml: str, launches: Any) -> None:

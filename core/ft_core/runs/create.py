@@ -23,7 +23,7 @@ from ft_core.runs.paths import (
     next_name,
     runs_root,
 )
-from ft_core.runs.processes import job_processes
+from ft_core.runs.processes import EXIT_GRACE, await_end, job_processes
 from ft_core.runs.run import Run
 from ft_core.runs.status import new_status, read_status, write_status
 
@@ -135,7 +135,9 @@ def _check_removable(directory: Path, what: str) -> None:
             f"Run '{name}' is {status.state} and cannot be {what}.",
             f"Stop it first (ft stop {name}), or use another name.",
         )
-    if left := job_processes(directory, status.pid, status.pid_started):
+    # A run tells that it has ended a moment before its processes do; those of a lost run are not about to leave.
+    grace = 0.0 if status.state == "lost" else EXIT_GRACE
+    if left := await_end(job_processes(directory, status.pid, status.pid_started), grace):
         pids = ", ".join(str(process.pid) for process in left)
         raise RunError(
             f"Run '{name}' has ended ({status.state}), but processes of it still live (pid {pids}), so it cannot be {what}.",

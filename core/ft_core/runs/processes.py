@@ -17,6 +17,9 @@ SAME_START = 1.0
 TERM_GRACE = 5.0
 """Seconds between SIGTERM and SIGKILL."""
 
+EXIT_GRACE = 10.0
+"""Seconds that a process may take to exit after its run has ended: an interpreter full of libraries is not quick."""
+
 
 def start_time(pid: int) -> float:
     """Return when process `pid` started, seconds since the epoch; 0.0 where there is none."""
@@ -68,9 +71,9 @@ def end_processes(processes: Sequence[psutil.Process], grace: float = TERM_GRACE
     psutil compares the start time before each signal, so a pid that was used again in between is left alone.
     """
     _signal(processes, kill=False)
-    alive = _wait(processes, grace)
+    alive = await_end(processes, grace)
     _signal(alive, kill=True)
-    return _wait(alive, grace)
+    return await_end(alive, grace)
 
 
 def carries_run(process: psutil.Process, directory: Path) -> bool:
@@ -105,7 +108,7 @@ def _signal(processes: Sequence[psutil.Process], *, kill: bool) -> None:
             continue
 
 
-def _wait(processes: Sequence[psutil.Process], seconds: float) -> list[psutil.Process]:
+def await_end(processes: Sequence[psutil.Process], seconds: float) -> list[psutil.Process]:
     """Wait until all are dead, and return those that are not.
 
     psutil.wait_procs would reap our own children behind the back of the Popen that started them.

@@ -3,16 +3,18 @@ from __future__ import annotations
 import errno
 import json
 import os
+import subprocess
 import tempfile
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ft_core.errors import RunError
 from ft_core.runs import Run, create_run, next_name
-from ft_core.runs.status import write_status
+from ft_core.runs.status import new_status, write_status
 
 
 def test_a_new_run_holds_what_it_was_given(new_run: Callable[..., Run], runs_root: Path) -> None:
@@ -223,3 +225,15 @@ def end(run: Run) -> Run:
     status.update(state="completed", ended=status["started"] - 120, step=3, total_steps=3)
     path.write_text(json.dumps(status))
     return run
+
+
+def test_a_run_whose_process_is_just_leaving_can_be_overwritten(
+    new_run: Callable[..., Run], spawn: Callable[..., subprocess.Popen[str]]
+) -> None:
+    run = new_run("poet", config_text="old: 1\n")
+    process = spawn("print('here', flush=True); time.sleep(0.8)", run)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "here\n"
+    write_status(run.directory, replace(new_status(), state="completed"), durable=False)
+    assert new_run("poet", config_text="new: 1\n", overwrite=True).config_text == "new: 1\n"
+    assert process.wait(timeout=5) == 0
