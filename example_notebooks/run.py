@@ -28,7 +28,7 @@ CELL_TIMEOUT = 900
 ANSWERS = "answers"
 """Tag of the cell whose text is shown at the end."""
 
-LAST_STEPS = 5
+LAST_STEPS = 10
 """Steps over which the last loss is averaged: one step sees a few rows only, and its loss jumps."""
 
 BAR_WIDTH = 16
@@ -239,6 +239,12 @@ def main() -> int:
     except CellFailedError as error:
         print(f"\nThe notebook stopped. {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        # A run outlives its notebook by design; here it was only part of the demonstration.
+        for run in find_runs(arguments.out / "runs"):
+            run.stop(now=True)
+        print("\nInterrupted; what was training has been stopped.", file=sys.stderr)
+        return 130
     print(summary(executed))
     failed = [run for run in executed.runs if run.state != "completed"]
     for run in failed:

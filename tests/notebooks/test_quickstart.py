@@ -44,7 +44,7 @@ def test_training_takes_under_two_minutes_and_lowers_the_loss(executed: Any) -> 
     assert steps[-1]["step"] == steps[-1]["total_steps"] == len(steps)
     assert steps[-1]["time"] - began < 120
     losses = [step["loss"] for step in steps]
-    assert sum(losses[-5:]) / 5 < losses[0] - 0.5
+    assert sum(losses[-10:]) / 10 < losses[0] - 0.5
 
 
 @pytest.mark.model
@@ -52,7 +52,7 @@ def test_base_and_tuned_answer_differently(executed: Any) -> None:
     asked = re.findall(
         r'Define "(\w+)"\.\n +base: (.*?)\n +tuned: (.*?)(?=\nDefine|\Z)', executed.answers, re.DOTALL
     )
-    assert [word for word, _, _ in asked] == ["friend", "homework", "internet"]
+    assert [word for word, _, _ in asked] == ["friend", "homework", "deadline"]
     for _, base, tuned in asked:
         assert base.strip() != tuned.strip()
     # The dictionary's entries are one line; the base model talks until it is stopped.

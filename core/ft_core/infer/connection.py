@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import os
 import queue
 import signal
 import subprocess
@@ -41,12 +42,14 @@ class Connection:
 
     def __init__(self, source: Source, device: str | None) -> None:
         # Its own session: Kernel > Interrupt sends SIGINT to the kernel's whole process group.
+        # A passive wait: beside a run that trains, threads that spin while they wait for each other starve both.
         self._process = subprocess.Popen(
             [sys.executable, "-m", "ft_core.infer.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
+            env={"OMP_WAIT_POLICY": "PASSIVE", **os.environ},
         )
         self._lock = threading.Lock()
         # A SimpleQueue may be written from a destructor that runs in the middle of anything; a lock may not be taken.

@@ -95,14 +95,17 @@ def test_cancel_from_another_thread_ends_what_runs_and_what_waits(adapter_chat: 
     assert (waiting.answer.tokens, waiting.answer.stopped) == (0, "cancelled")
 
 
-def test_a_dropped_stream_is_cancelled(adapter_chat: Chat) -> None:
-    for _ in adapter_chat.stream(MESSAGES, temperature=1, max_new_tokens=450):
+def test_a_dropped_stream_is_cancelled(adapter_chat: Chat, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = []
+    deliver = adapter_chat._connection._deliver
+    monkeypatch.setattr(
+        adapter_chat._connection, "_deliver", lambda message: (ended.append(message), deliver(message))
+    )
+    for _ in adapter_chat.stream(MESSAGES, temperature=1, max_new_tokens=450, seed=1):
         break
-    stream = adapter_chat.stream(MESSAGES, temperature=0, max_new_tokens=1)
-    list(stream)
-    # Requests are answered in order, so the dropped one is over by now.
-    assert stream.answer is not None
-    assert adapter_chat.status == "ready"
+    # Requests are answered in order, so the dropped one is over when this one is.
+    list(adapter_chat.stream(MESSAGES, temperature=0, max_new_tokens=1))
+    assert [message["stopped"] for message in ended if message["type"] == "done"] == ["cancelled", "length"]
 
 
 def test_a_conversation_that_fills_the_model_is_refused_and_the_chat_goes_on(adapter_chat: Chat) -> None:

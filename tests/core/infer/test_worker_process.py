@@ -31,17 +31,22 @@ def child_of(process: subprocess.Popen[str]) -> psutil.Process:
 
 @pytest.fixture
 def notebook(tiny_model: Path) -> Iterator[subprocess.Popen[str]]:
-    """Return a process, in a session of its own like a kernel's, in the middle of a long answer."""
+    """Return a process, in a session of its own like a kernel's, that asks once and then waits for its input."""
     code = f"""
+import sys
 from ft_core.infer import Chat
-stream = Chat({str(tiny_model)!r}).stream({MESSAGES!r}, temperature=1, max_new_tokens=450)
-print("started", flush=True)
+chat = Chat({str(tiny_model)!r})
+stream = chat.stream({MESSAGES!r}, temperature=1, max_new_tokens=100)
+print("loading", flush=True)
 for piece in stream:
-    print("piece", flush=True)
+    print("generating", flush=True)
+print("idle", flush=True)
+sys.stdin.read()
 """
     environment = {**os.environ, "PYTHONPATH": str(Path(ft_core.__file__).parents[1])}
     process = subprocess.Popen(
         [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
@@ -60,7 +65,7 @@ def read_until(process: subprocess.Popen[str], word: str) -> None:
     raise AssertionError(f"ended before it printed {word!r}")
 
 
-@pytest.mark.parametrize("moment", ["started", "piece"])
+@pytest.mark.parametrize("moment", ["loading", "generating", "idle"])
 def test_a_killed_notebook_takes_its_worker_along(notebook: subprocess.Popen[str], moment: str) -> None:
     read_until(notebook, moment)
     child = child_of(notebook)
@@ -72,7 +77,7 @@ def test_a_killed_notebook_takes_its_worker_along(notebook: subprocess.Popen[str
 def test_an_interrupt_of_the_notebooks_whole_group_does_not_reach_the_worker(
     notebook: subprocess.Popen[str],
 ) -> None:
-    read_until(notebook, "started")
+    read_until(notebook, "loading")
     child = child_of(notebook)
     assert os.getsid(child.pid) == child.pid
     assert os.getpgid(child.pid) != os.getpgid(notebook.pid)
@@ -96,7 +101,10 @@ def test_close_ends_the_worker_in_the_middle_of_an_answer(tiny_model: Path) -> N
 def test_a_forgotten_chat_ends_its_worker(tiny_model: Path) -> None:
     chat = Chat(tiny_model)
     child = worker_of(chat)
+    stream = chat.stream(MESSAGES, max_new_tokens=2, seed=1)
     del chat
+    assert len("".join(stream)) > 0  # a stream is not to be forgotten
+    del stream
     assert psutil.wait_procs([child], GONE)[1] == []
 
 
