@@ -80,6 +80,7 @@ def test_the_environment_of_a_kernel_stays_behind() -> None:
         "FT_RUN": "/runs/a",
         "PYTHONUNBUFFERED": "1",
         "TOKENIZERS_PARALLELISM": "false",
+        "OMP_WAIT_POLICY": "PASSIVE",
     }
     assert {
         key: value for key, value in made.items() if key not in ("PYTHONPATH", "OMP_NUM_THREADS")
@@ -97,6 +98,9 @@ def test_ranks_share_the_cores_unless_told_otherwise() -> None:
     assert worker_environment({}, Path("/r"), 2, CPU)["OMP_NUM_THREADS"] == "4"
     assert worker_environment({}, Path("/r"), 16, CPU)["OMP_NUM_THREADS"] == "1"
     assert worker_environment({"OMP_NUM_THREADS": "3"}, Path("/r"), 2, CPU)["OMP_NUM_THREADS"] == "3"
+    assert (
+        worker_environment({"OMP_WAIT_POLICY": "ACTIVE"}, Path("/r"), 1, CPU)["OMP_WAIT_POLICY"] == "ACTIVE"
+    )
 
 
 def test_commands() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 from collections.abc import Callable
@@ -190,6 +191,14 @@ def test_saving_and_evaluating_by_epoch(make_config: MakeConfig, train: Train, e
     assert [event["step"] for event in events(run, "eval")] == [2, 4]
 
 
+def test_a_step_is_saved_once_whoever_asks(
+    make_config: MakeConfig, train: Train, events: Events, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_step(monkeypatch, 2, Run.checkpoint)  # served at step 3, where the epoch ends too
+    run = train(make_config(save_strategy="epoch", num_epochs=2, max_steps=..., micro_batch_size=4))
+    assert [event["step"] for event in events(run, "checkpoint")] == [3, 6]
+
+
 def test_the_evaluation_is_the_mean_over_tokens(
     make_config: MakeConfig, train: Train, events: Events
 ) -> None:
@@ -199,6 +208,9 @@ def test_the_evaluation_is_the_mean_over_tokens(
         for size in (1, 2, 5)
     ]
     assert losses[1:] == pytest.approx(losses[:1] * 2, rel=1e-6)
+    assert losses[0] == pytest.approx(
+        math.log(49_152), abs=0.1
+    )  # a random model guesses among the whole vocabulary
 
 
 def test_a_loss_that_is_no_number_ends_the_run(
