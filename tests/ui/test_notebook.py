@@ -70,7 +70,7 @@ def test_a_run_is_drawn_live_and_stops_on_the_button(loaded: Notebook, cell, scr
     # The cell is free: another one is answered while the run goes on.
     expect(loaded.run("6 * 7")).to_contain_text("42")
 
-    _await_points(loaded, 200)
+    _await_points(loaded, 60)
     view.scroll_into_view_if_needed()
     loaded.page.screenshot(path=screenshots / "run-light.png")
     loaded.set_theme("JupyterLab Dark")
