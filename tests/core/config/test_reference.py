@@ -14,4 +14,4 @@ def test_the_page_is_what_the_keys_say() -> None:
 
 
 def test_a_key_is_a_row() -> None:
-    assert "| `sequence_len` | a whole number | `512` | " in reference()
+    assert "| `sequence_len` | a whole number, at least 2 | `512` | " in reference()
