@@ -18,7 +18,12 @@ from ft_core.train.memory import gib, less_memory
 if TYPE_CHECKING:
     from ft_core.config import Config
 
-_NO_SPACE = re.compile(r"no space left on device|disk quota exceeded|os error (28|122)", re.IGNORECASE)
+# torch.save says of a full disk only that its stream broke, or that it wrote less than it should have.
+_NO_SPACE = re.compile(
+    r"no space left on device|disk quota exceeded|os error (28|122)|iostream error|"
+    r"inline_container\.cc.*unexpected pos|PytorchStreamWriter failed writing",
+    re.IGNORECASE | re.DOTALL,
+)
 _NO_MEMORY = re.compile(
     r"out of memory|can't allocate memory|not enough memory|cannot allocate memory|CUBLAS_STATUS_ALLOC_FAILED",
     re.IGNORECASE,
@@ -70,7 +75,8 @@ def _disk_full(directory: Path) -> RunError:
     """Return the sentence for a full disk, with what is left on it."""
     free = gib(shutil.disk_usage(directory).free)
     return RunError(
-        f"The disk that holds '{directory}' is full ({free} left). Checkpoints that were saved before are whole.",
+        f"The disk that holds '{directory}' is full ({free} left without the unfinished file). "
+        "Checkpoints that were saved before are whole.",
         "Free some space, set save_total_limit: 1 to keep only the newest checkpoint, or set FT_RUNS_DIR to another disk.",
     )
 

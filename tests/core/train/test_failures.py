@@ -67,6 +67,13 @@ def test_a_full_disk(error: Exception, tmp_path: Path) -> None:
     assert "save_total_limit: 1" in explained.fix
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+def test_a_full_disk_as_torch_meets_it(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError) as raised:
+        torch.save({"weight": torch.zeros(10**6)}, "/dev/full")
+    assert isinstance(explain(raised.value, None, tmp_path), RunError)
+
+
 def test_a_full_disk_behind_another_error(tmp_path: Path) -> None:
     error = RuntimeError("PytorchStreamWriter failed writing file data/0")
     error.__cause__ = OSError(errno.ENOSPC, "No space left on device")

@@ -209,7 +209,7 @@ def test_the_evaluation_is_the_mean_over_tokens(
     ]
     assert losses[1:] == pytest.approx(losses[:1] * 2, rel=1e-6)
     assert losses[0] == pytest.approx(
-        math.log(49_152), abs=0.1
+        math.log(49_152), abs=0.5
     )  # a random model guesses among the whole vocabulary
 
 
