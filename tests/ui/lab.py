@@ -123,7 +123,8 @@ class Notebook:
             if path
             else "'notebook:create-new', {kernelName: 'python3'}"
         )
-        self.page.evaluate(f"async () => {{ await window.jupyterapp.commands.execute({opening}) }}")
+        # Not awaited: the page may collect a promise that only the test's driver holds.
+        self.page.evaluate(f"() => {{ void window.jupyterapp.commands.execute({opening}) }}")
         self.page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=30_000)
         self.page.evaluate(
             """async () => {
