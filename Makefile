@@ -19,7 +19,7 @@ lab:  ## open the example notebooks in JupyterLab
 
 test:  ## set up, then run every test, the browser's included
 	@$(PYTHON) .ci/setup.py dev
-	@$(BIN)/jlpm --cwd labextension test
+	@cd labextension && ../$(BIN)/jlpm test
 	@$(BIN)/python -m pytest
 
 check:  ## format, lint, types, import contract, of Python and TypeScript
@@ -28,7 +28,7 @@ check:  ## format, lint, types, import contract, of Python and TypeScript
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
-	$(BIN)/jlpm --cwd labextension lint
+	cd labextension && ../$(BIN)/jlpm lint
 
 format:  ## rewrite the code in the house's format
 	$(BIN)/ruff format .

@@ -13,6 +13,7 @@ import tempfile
 import zipfile
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from ft_core.errors import MissingExtra, ModelError
 
@@ -98,10 +99,11 @@ def _convert(gguf_file: Path, target: Path) -> None:
         folder, gguf_file=name, quantization_config=GgufConfig(dequantize=True), dtype=torch.bfloat16
     )
     # A model read from GGUF keeps a quantisation mark that save_pretrained refuses, so its weights move to a clean one.
-    config = loaded.config
+    config: Any = loaded.config
     if hasattr(config, "quantization_config"):
         del config.quantization_config
-    clean = LlamaForCausalLM(config).to(torch.bfloat16)
+    clean: Any = LlamaForCausalLM(config)
+    clean = clean.to(torch.bfloat16)
     clean.load_state_dict(loaded.state_dict())
     clean.save_pretrained(target)
     AutoTokenizer.from_pretrained(folder, gguf_file=name).save_pretrained(target)
