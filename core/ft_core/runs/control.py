@@ -14,7 +14,7 @@ from ft_core.runs.disk import told_as
 from ft_core.runs.events import encode, last_event
 from ft_core.runs.lock import run_lock
 from ft_core.runs.paths import CONTROL, EVENTS
-from ft_core.runs.processes import end_processes, job_processes, start_time
+from ft_core.runs.processes import TERM_GRACE, end_processes, job_processes, start_time
 from ft_core.runs.status import Status, read_status, write_status
 from ft_core.runs.writer import Request
 
@@ -91,7 +91,8 @@ def end_now(directory: Path) -> None:
 
 def _close(directory: Path) -> None:
     """Write the end that the killed worker could not write; its lock is free, so nobody else writes."""
-    with run_lock(directory):
+    # A process that was just killed may hold the lock until the system has cleared it away.
+    with run_lock(directory, patience=TERM_GRACE):
         status = read_status(directory)
         if status.state not in ("lost", "starting"):
             return

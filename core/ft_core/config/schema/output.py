@@ -41,4 +41,4 @@ class OutputKeys(Topic):
     """Evaluations in each epoch, in place of eval_steps; 0: as if not given."""
 
     logging_steps: Annotated[int, Whole(minimum=1)] = 1
-    """Accepted, without effect: every optimizer step is a point of the loss curve."""
+    """Optimizer steps from one line of the log to the next. The loss curve has every step."""
