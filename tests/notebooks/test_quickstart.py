@@ -52,7 +52,7 @@ def test_base_and_tuned_answer_differently(executed: Any) -> None:
     asked = re.findall(
         r'Define "(\w+)"\.\n +base: (.*?)\n +tuned: (.*?)(?=\nDefine|\Z)', executed.answers, re.DOTALL
     )
-    assert [word for word, _, _ in asked] == ["friend", "homework", "deadline"]
+    assert [word for word, _, _ in asked] == ["friend", "homework", "bank"]
     for _, base, tuned in asked:
         assert base.strip() != tuned.strip()
     # The dictionary's entries are one line; the base model talks until it is stopped.
