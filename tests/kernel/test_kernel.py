@@ -157,8 +157,9 @@ def test_a_notebook_that_is_executed_headless_keeps_the_report(
         runs_root, "%load_ext ft_jupyter", f"%%finetune joker --wait\n{short}", "joker.metrics.shape"
     )
     outputs = book.cells[1].outputs
-    assert [output.output_type for output in outputs] == ["display_data"] * 3
-    assert WIDGET not in outputs[-1].data
+    assert [output.output_type for output in outputs] == ["display_data"] * 4
+    assert all(WIDGET not in output.data for output in outputs)
+    assert outputs[2].data["text/html"] == ""
     assert "✓ completed" in outputs[-1].data["text/html"]
     assert book.cells[2].outputs[0].data["text/plain"] == "(3, 6)"
     page, _ = HTMLExporter().from_notebook_node(book)
