@@ -52,3 +52,13 @@ class RunError(FtError):
 
 class MissingExtra(FtError):  # noqa: N818 - it names what is missing, as pip's extras do
     """A package that an option needs is not installed; the fix is the pip line."""
+
+
+def causes(error: BaseException) -> list[BaseException]:
+    """Return `error` and what led to it, outermost first."""
+    links: list[BaseException] = []
+    link: BaseException | None = error
+    while link is not None and link not in links:
+        links.append(link)
+        link = link.__cause__ or link.__context__
+    return links

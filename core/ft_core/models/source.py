@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ft_core.errors import FtError, MissingExtra, ModelError
+from ft_core.errors import FtError, MissingExtra, ModelError, causes
 
 if TYPE_CHECKING:
     from ft_core.config import Config
@@ -56,7 +56,7 @@ def explain_load_error(error: Exception, name: str, what: str) -> FtError | None
     what
         ``base model`` or ``tokenizer``.
     """
-    chain = _chain(error)
+    chain = causes(error)
     kinds = {type(link).__name__ for link in chain}
     text = " ".join(str(link) for link in chain)
     if "GatedRepoError" in kinds or "gated repo" in text:
@@ -154,16 +154,6 @@ def _in_cache(repo_id: str, revision: str | None) -> bool:
         return isinstance(try_to_load_from_cache(repo_id, "config.json", revision=revision), str)
     except HFValidationError:
         return False
-
-
-def _chain(error: BaseException) -> list[BaseException]:
-    """Return `error` and what caused it, outermost first."""
-    links: list[BaseException] = []
-    link: BaseException | None = error
-    while link is not None and link not in links:
-        links.append(link)
-        link = link.__cause__ or link.__context__
-    return links
 
 
 def _first_sentence(text: str) -> str:

@@ -12,7 +12,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ft_core.errors import FtError, LaunchError, MissingExtra, ModelError, RunError
+from ft_core.errors import FtError, LaunchError, MissingExtra, ModelError, RunError, causes
 from ft_core.train.memory import gib, less_memory
 
 if TYPE_CHECKING:
@@ -49,9 +49,9 @@ def explain(error: BaseException, config: Config | None, directory: Path) -> Bas
     """
     if isinstance(error, FtError) or not isinstance(error, Exception):
         return error
-    text = " ".join(f"{type(link).__name__}: {link}" for link in _chain(error))
+    text = " ".join(f"{type(link).__name__}: {link}" for link in causes(error))
     if any(
-        isinstance(link, OSError) and link.errno in (errno.ENOSPC, errno.EDQUOT) for link in _chain(error)
+        isinstance(link, OSError) and link.errno in (errno.ENOSPC, errno.EDQUOT) for link in causes(error)
     ) or (_NO_SPACE.search(text)):
         return _disk_full(directory)
     if (
@@ -90,13 +90,3 @@ def _out_of_memory(text: str) -> str:
     if tried := re.search(r"tried to allocate (\d+) bytes", text, re.IGNORECASE):
         return f"The {where} memory is full: another {gib(int(tried.group(1)))} was asked for and not there."
     return f"The {where} memory is full."
-
-
-def _chain(error: BaseException) -> list[BaseException]:
-    """Return `error` and what led to it, newest first."""
-    links: list[BaseException] = []
-    link: BaseException | None = error
-    while link is not None and link not in links:
-        links.append(link)
-        link = link.__cause__ or link.__context__
-    return links
