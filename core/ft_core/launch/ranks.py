@@ -36,9 +36,12 @@ def main(directory: Path, ranks: int) -> int:
         terminated = True
         request(directory, "stop")
 
-    for kind in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(kind, stop)
-    status = subprocess.call(torchrun_command(directory, ranks), stdin=subprocess.DEVNULL)
+    before = {kind: signal.signal(kind, stop) for kind in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        status = subprocess.call(torchrun_command(directory, ranks), stdin=subprocess.DEVNULL)
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
     # Whoever ended the whole job at once says so in the run himself.
     if status != 0 and not terminated and Run(directory).state not in ("completed", "stopped", "failed"):
         first = first_failure(directory)

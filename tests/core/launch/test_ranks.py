@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -47,7 +48,9 @@ def fail(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_ranks_that_were_killed_end_the_run(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     fail(monkeypatch)
+    before = [signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)]
     assert ranks.main(run.directory, 2) == 1
+    assert [signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)] == before
     assert run.error is not None
     assert (run.state, run.status().world_size) == ("failed", 2)
     assert run.error.message.startswith("A rank of this run was killed")

@@ -62,8 +62,9 @@ def test_embeddings_trained_beside_an_adapter_are_saved_and_stay_tied(
 ) -> None:
     from peft import PeftModel
 
+    # In fp32 whatever the processor: without autocast the trained fp32 embeddings would meet a bf16 base.
     config = make_config(
-        adapter="lora", lora_target_modules=["q_proj"], lora_modules_to_save=["embed_tokens"]
+        bf16=False, adapter="lora", lora_target_modules=["q_proj"], lora_modules_to_save=["embed_tokens"]
     )
     model: Any = apply_adapter(load_model(config), config)
     ids = torch.arange(10)[None]
