@@ -11,25 +11,45 @@ from pydantic import PrivateAttr
 
 from ft_core.config.problems import Problem
 from ft_core.config.schema.adapter import AdapterKeys
-from ft_core.config.schema.data import DataKeys
+from ft_core.config.schema.checkpoint import CheckpointKeys
+from ft_core.config.schema.data import DataKeys, Dataset
+from ft_core.config.schema.distributed import DistributedKeys
+from ft_core.config.schema.evaluation import EvaluationKeys
+from ft_core.config.schema.launch import LaunchKeys
+from ft_core.config.schema.logging import LoggingKeys
 from ft_core.config.schema.model import ModelKeys
 from ft_core.config.schema.optimizer import OptimizerKeys
-from ft_core.config.schema.output import OutputKeys
-from ft_core.config.schema.precision import PrecisionKeys
+from ft_core.config.schema.preference import PreferenceKeys
+from ft_core.config.schema.quantization import QuantizationKeys
 from ft_core.config.schema.schedule import ScheduleKeys
-from ft_core.config.schema.tokenizer import TokenizerKeys
+from ft_core.config.schema.sequence import SequenceKeys
+from ft_core.config.schema.tokenizer import SpecialTokens, TokenizerKeys
+from ft_core.config.schema.topic import Topic
 
 TOPICS = (
     ModelKeys,
     TokenizerKeys,
     DataKeys,
+    SequenceKeys,
     AdapterKeys,
-    PrecisionKeys,
+    QuantizationKeys,
     OptimizerKeys,
     ScheduleKeys,
-    OutputKeys,
+    CheckpointKeys,
+    EvaluationKeys,
+    LoggingKeys,
+    DistributedKeys,
+    PreferenceKeys,
+    LaunchKeys,
 )
 """The topics in the order in which people read a config."""
+
+INNER: dict[str, type[Topic]] = {
+    "datasets": Dataset,
+    "test_datasets": Dataset,
+    "special_tokens": SpecialTokens,
+}
+"""Keys that hold keys, in a map or in a list of maps."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +82,20 @@ class Provenance:
 
 
 class Config(
-    OutputKeys, ScheduleKeys, OptimizerKeys, PrecisionKeys, AdapterKeys, DataKeys, TokenizerKeys, ModelKeys
+    LaunchKeys,
+    PreferenceKeys,
+    DistributedKeys,
+    LoggingKeys,
+    EvaluationKeys,
+    CheckpointKeys,
+    ScheduleKeys,
+    OptimizerKeys,
+    QuantizationKeys,
+    AdapterKeys,
+    SequenceKeys,
+    DataKeys,
+    TokenizerKeys,
+    ModelKeys,
 ):
     """A valid config, frozen, every default filled in; made by `load_config`.
 

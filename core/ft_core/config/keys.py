@@ -1,8 +1,9 @@
 """Which keys there are: ours, those that Axolotl has and we do not support yet, and slips.
 
-``axolotl_keys.json`` lists the keys of Axolotl 0.21's schema, its plugins' arguments and a few that it dropped, each with
-Axolotl's default. A key of that list that asks for nothing (empty, false, or that default) passes, so that its
-configs load unchanged; one that asks for something is an error that says so, never a silence.
+Our schema types and documents a key whether training does it already or not; one that it does not do yet is marked
+`Planned`. ``axolotl_keys.json`` lists all other keys of Axolotl 0.21's schema, its plugins' arguments and a few that it
+dropped, each with Axolotl's default. A planned or listed key that asks for nothing (empty, false, or its default) passes,
+so that Axolotl's configs load unchanged; one that asks for something is an error that says so, never a silence.
 """
 
 from __future__ import annotations
@@ -10,19 +11,19 @@ from __future__ import annotations
 import json
 from functools import cache
 from importlib import resources
-from typing import Any, Literal
+from typing import Any
 
-from ft_core.config.config import Config
+from pydantic.fields import FieldInfo
+
+from ft_core.config.config import INNER, Config
 from ft_core.config.document import Path
 from ft_core.config.draft import Draft
 from ft_core.config.problems import did_you_mean, nearest, shown
 from ft_core.config.schema.data import Dataset
-from ft_core.config.schema.tokenizer import SpecialTokens
-from ft_core.config.schema.topic import Topic
+from ft_core.config.schema.values import Planned
 
-Level = Literal["top", "dataset", "special_tokens"]
-
-MODELS: dict[Level, type[Topic]] = {"top": Config, "dataset": Dataset, "special_tokens": SpecialTokens}
+AXOLOTL_LEVELS = {"datasets": "dataset", "test_datasets": "dataset"}
+"""Keys whose inner keys ``axolotl_keys.json`` lists under another name."""
 
 ADVICE = {
     "sample_packing": "remove it: each sample is a row of its own, padded to the longest of its batch",
@@ -63,60 +64,92 @@ ADVICE = {
 
 
 @cache
-def axolotl_keys() -> dict[Level, dict[str, Any]]:
-    """Return Axolotl's keys at each level, with their defaults."""
-    return json.loads(resources.files("ft_core.config").joinpath("axolotl_keys.json").read_text("utf-8"))
+def axolotl_keys(holder: str = "top") -> dict[str, Any]:
+    """Return Axolotl's keys with their defaults: those at the top, or those that the key `holder` holds."""
+    levels = json.loads(resources.files("ft_core.config").joinpath("axolotl_keys.json").read_text("utf-8"))
+    return levels.get(AXOLOTL_LEVELS.get(holder, holder), {})
 
 
-def is_planned(key: str, level: Level = "top") -> bool:
+def planned(info: FieldInfo) -> Planned | None:
+    """Return the mark of a key that training does not do yet, None for one that it does."""
+    return next((item for item in info.metadata if isinstance(item, Planned)), None)
+
+
+def is_planned(key: str, holder: str = "top") -> bool:
     """Whether Axolotl has `key` and we do not support it yet."""
-    return key in axolotl_keys()[level] and key not in MODELS[level].model_fields
+    fields = fields_of(holder)
+    return planned(fields[key]) is not None if key in fields else key in axolotl_keys(holder)
 
 
-def keep_supported(draft: Draft, data: dict[str, Any], level: Level, path: Path = ()) -> dict[str, Any]:
-    """Return the supported keys of `data` that hold something, at every level, reporting the others."""
-    model = MODELS[level]
+def fields_of(holder: str) -> dict[str, FieldInfo]:
+    """Return the keys that the schema has at the top, or in the key `holder`."""
+    return (INNER[holder] if holder != "top" else Config).model_fields
+
+
+def keep_supported(
+    draft: Draft, data: dict[str, Any], holder: str = "top", path: Path = ()
+) -> dict[str, Any]:
+    """Return the supported keys of `data` that hold something, at every level, reporting the others.
+
+    Parameters
+    ----------
+    draft
+        Takes the problems.
+    data
+        A map of the config.
+    holder
+        The key that holds it, or ``top``.
+    path
+        Where it stands.
+    """
+    fields = fields_of(holder)
     kept: dict[str, Any] = {}
     for key, value in data.items():
         at = (*path, key)
-        if key in model.model_fields:
-            if value is None or (value == "" and not model.model_fields[key].is_required()):
+        if key in fields:
+            if value is None or (value == "" and not fields[key].is_required()):
                 continue
-            kept[key] = _keep_inner(draft, key, value, at) if level == "top" else value
-        elif key in axolotl_keys()[level]:
-            if not _asks_for_nothing(value, axolotl_keys()[level][key]):
-                draft.report(at, f"'{key}' is not supported yet", ADVICE.get(key, "remove it"), at="key")
+            if mark := planned(fields[key]):
+                default = fields[key].get_default(call_default_factory=True)
+                if value != default:
+                    _refuse(draft, at, value, axolotl_keys(holder).get(key), mark.instead)
+                continue
+            kept[key] = _keep_inner(draft, key, value, at)
+        elif key in axolotl_keys(holder):
+            _refuse(draft, at, value, axolotl_keys(holder)[key], ADVICE.get(key, "remove it"))
         else:
-            _report_unknown(draft, key, level, at)
+            _report_unknown(draft, key, holder, at)
     return kept
 
 
+def _refuse(draft: Draft, path: Path, value: Any, default: Any, advice: str) -> None:
+    """Report a key that is not supported yet, unless `value` asks for nothing."""
+    if not _asks_for_nothing(value, default):
+        draft.report(path, f"'{path[-1]}' is not supported yet", advice, at="key")
+
+
 def _keep_inner(draft: Draft, key: str, value: Any, path: Path) -> Any:
-    if key in ("datasets", "test_datasets") and isinstance(value, list):
+    if key not in INNER or len(path) > 1:
+        return value
+    if isinstance(value, dict):
+        return keep_supported(draft, value, key, path)
+    if isinstance(value, list):
         return [
-            keep_supported(draft, entry, "dataset", (*path, index)) if isinstance(entry, dict) else entry
+            keep_supported(draft, entry, key, (*path, index)) if isinstance(entry, dict) else entry
             for index, entry in enumerate(value)
         ]
-    if key == "special_tokens" and isinstance(value, dict):
-        return keep_supported(draft, value, "special_tokens", path)
     return value
 
 
-def _report_unknown(draft: Draft, key: str, level: Level, path: Path) -> None:
-    options = [*MODELS[level].model_fields, "model_revision"]
+def _report_unknown(draft: Draft, key: str, holder: str, path: Path) -> None:
+    options = [*fields_of(holder), "model_revision"]
     # A key of another level, such as a dataset's key at the top, is a matter of indentation.
-    elsewhere: dict[Level, str] = {
-        "dataset": "a dataset, under 'datasets'",
-        "top": "the top level",
-        "special_tokens": "'special_tokens'",
-    }
+    homes = [other for other in ("top", *INNER) if other != holder and key in fields_of(other)]
     if found := nearest(key, options):
         fix = f"write '{found[0]}', or remove it"
-    elif homes := [
-        words for other, words in elsewhere.items() if other != level and key in MODELS[other].model_fields
-    ]:
-        fix = f"'{key}' belongs to {homes[0]}: check the indentation"
-    elif found := nearest(key, axolotl_keys()[level]):
+    elif homes:
+        fix = f"'{key}' belongs to {_in_words(homes[0])}: check the indentation"
+    elif found := nearest(key, axolotl_keys(holder)):
         draft.report(
             path,
             f"unknown key {shown(key)}; did you mean '{found[0]}'?",
@@ -127,6 +160,12 @@ def _report_unknown(draft: Draft, key: str, level: Level, path: Path) -> None:
     else:
         fix = "remove it"
     draft.report(path, f"unknown key {shown(key)}{did_you_mean(key, options)}", fix, at="key")
+
+
+def _in_words(holder: str) -> str:
+    if holder == "top":
+        return "the top level"
+    return f"a dataset, under '{holder}'" if issubclass(INNER[holder], Dataset) else f"'{holder}'"
 
 
 def _asks_for_nothing(value: Any, default: Any) -> bool:

@@ -12,6 +12,8 @@ def test_explain_a_choice():
     assert explain("excess_length_strategy") == KeyDoc(
         key="excess_length_strategy",
         text="What becomes of a sample longer than sequence_len: `drop` it, `truncate` it, or `raise` an error.",
+        example="",
+        topic="sequence",
         type="'drop', 'truncate' or 'raise'",
         allowed=("drop", "truncate", "raise"),
         default="drop",

@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from ft_core.config import load_config
-from ft_core.config.schema.optimizer import OPTIMIZERS, PLANNED_OPTIMIZERS, SCHEDULERS
+from ft_core.config.schema.optimizer import OPTIMIZERS, PLANNED_OPTIMIZERS
+from ft_core.config.schema.schedule import SCHEDULERS
 
 TYPES = (
     "use 'chat_template' (conversations), 'alpaca' (instruction, input, output) or 'completion' (plain text)"

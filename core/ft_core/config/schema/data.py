@@ -17,14 +17,12 @@ from ft_core.config.schema.values import (
     TextList,
     TextListMap,
     TextMap,
-    Whole,
     names,
 )
 
 DatasetType = Literal["chat_template", "alpaca", "completion"]
 FileType = Literal["json", "jsonl", "csv", "parquet", "arrow", "text"]
 TrainOn = Literal["turn", "all", "last", "none"]
-ExcessLength = Literal["drop", "truncate", "raise"]
 
 PLANNED_TYPES = names(
     "alpaca:chat alpaca:chatml alpaca:instruct alpaca:phi alpaca_chat alpaca_chat.load "
@@ -142,12 +140,3 @@ class DataKeys(Topic):
 
     dataset_prepared_path: Annotated[str | None, Text()] = None
     """Accepted, without effect: tokenized data is not kept on disk yet."""
-
-    sequence_len: Annotated[int, Whole(minimum=2)] = 512
-    """The longest sample that is trained on, in tokens."""
-
-    excess_length_strategy: Annotated[ExcessLength, Choice(get_args(ExcessLength))] = "drop"
-    """What becomes of a sample longer than sequence_len: ``drop`` it, ``truncate`` it, or ``raise`` an error."""
-
-    pad_to_sequence_len: Annotated[bool, Flag()] = False
-    """Whether every batch is padded to sequence_len, in place of its longest sample."""

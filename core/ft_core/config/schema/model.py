@@ -2,23 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated
 
 from ft_core.config.schema.topic import Topic
-from ft_core.config.schema.values import Choice, Flag, PathText, Text
-
-Attention = Literal["auto", "sdpa", "eager", "flash_attention_2"]
-
-PLANNED_ATTENTION = (
-    "flash_attention_3",
-    "flash_attention_4",
-    "flash_attention_torch",
-    "flex_attention",
-    "varlen",
-    "xformers",
-    "sage",
-    "fp8",
-)
+from ft_core.config.schema.values import Flag, PathText, Text
 
 
 class ModelKeys(Topic):
@@ -36,8 +23,3 @@ class ModelKeys(Topic):
 
     trust_remote_code: Annotated[bool, Flag()] = False
     """Whether Python code that comes with the model, tokenizer or dataset may run on this machine."""
-
-    attn_implementation: Annotated[Attention, Choice(get_args(Attention), PLANNED_ATTENTION)] = "auto"
-    """How attention is computed: ``sdpa`` (PyTorch's own kernels), ``eager`` (plain matrix products, slow),
-    ``flash_attention_2`` (needs the package flash-attn and a GPU), or ``auto``: what Transformers picks for the model,
-    mostly ``sdpa``."""

@@ -1,4 +1,4 @@
-"""Keys of the optimizer and of the learning rate's course."""
+"""Keys of the optimizer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from ft_core.config.schema.topic import Topic
-from ft_core.config.schema.values import Choice, FreeMap, Number, Whole, names
+from ft_core.config.schema.values import Choice, FreeMap, Number, names
 
 # transformers.training_args.OptimizerNames of 5.23, without those that need optim_target_modules.
 OPTIMIZERS = names(
@@ -26,17 +26,9 @@ PLANNED_OPTIMIZERS = names(
     "flash_lion flash_sgd sinkgd lion_pytorch"
 )
 
-# transformers.SchedulerType of 5.23.
-SCHEDULERS = names(
-    "cosine linear cosine_with_restarts polynomial constant constant_with_warmup inverse_sqrt "
-    "reduce_lr_on_plateau cosine_with_min_lr cosine_warmup_with_min_lr warmup_stable_decay greedy"
-)
-
-PLANNED_SCHEDULERS = ("one_cycle", "rex", "log_sweep")
-
 
 class OptimizerKeys(Topic):
-    """The optimizer and the learning rate."""
+    """How gradients change the weights."""
 
     learning_rate: Annotated[float, Number(above=0)]
     """The largest learning rate, such as ``2e-4`` for LoRA or ``2e-5`` for all weights."""
@@ -68,17 +60,3 @@ class OptimizerKeys(Topic):
 
     max_grad_norm: Annotated[float, Number(minimum=0)] = 1.0
     """Gradients are scaled down to this norm; 0: never."""
-
-    lr_scheduler: Annotated[str, Choice(SCHEDULERS, PLANNED_SCHEDULERS, "use 'cosine' or 'linear'")] = (
-        "cosine"
-    )
-    """How the learning rate falls after its warmup: a name of Transformers' ``SchedulerType``."""
-
-    lr_scheduler_kwargs: Annotated[dict[str, Any], FreeMap()] = Field(default_factory=dict)
-    """Further arguments of the scheduler, such as ``{min_lr_rate: 0.1}`` for cosine_with_min_lr."""
-
-    warmup_steps: Annotated[int | None, Whole(minimum=0)] = None
-    """Steps over which the learning rate rises from 0. Default: 3 % of the steps, at most 100."""
-
-    warmup_ratio: Annotated[float | None, Number(minimum=0, maximum=1)] = None
-    """The same as a share of all steps."""

@@ -1,4 +1,4 @@
-"""Keys of what a run writes and when: checkpoints, evaluations, log lines."""
+"""Keys of what a run keeps: checkpoints and the tuned model."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from ft_core.config.schema.topic import Topic
 from ft_core.config.schema.values import Choice, PathText, Steps, Whole
 
 SaveStrategy = Literal["epoch", "steps", "no"]
-EvalStrategy = Literal["epoch", "steps", "no"]
 
 
-class OutputKeys(Topic):
-    """Checkpoints, evaluations and log lines."""
+class CheckpointKeys(Topic):
+    """What is saved, when and where."""
 
     output_dir: Annotated[str | None, PathText()] = None
     """Folder that gets a copy of the tuned model. Default: only the run's own folder holds it."""
@@ -29,16 +28,3 @@ class OutputKeys(Topic):
 
     save_total_limit: Annotated[int | None, Whole(minimum=1)] = None
     """How many checkpoints are kept, the newest ones. Default: all."""
-
-    eval_strategy: Annotated[EvalStrategy, Choice(get_args(EvalStrategy))] = "no"
-    """When the model is evaluated: after each ``epoch``, every eval_steps ``steps``, or ``no`` evaluation. Default with
-    evaluation data: ``steps`` where eval_steps or evals_per_epoch is given, else ``epoch``."""
-
-    eval_steps: Annotated[int | float | None, Steps()] = None
-    """Optimizer steps between evaluations, or their share of all steps."""
-
-    evals_per_epoch: Annotated[int | None, Whole(minimum=0)] = None
-    """Evaluations in each epoch, in place of eval_steps; 0: as if not given."""
-
-    logging_steps: Annotated[int, Whole(minimum=1)] = 1
-    """Optimizer steps from one line of the log to the next. The loss curve has every step."""

@@ -1,4 +1,4 @@
-"""Keys of the number formats that training computes in."""
+"""Keys of the number formats that weights are kept in and training computes in."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from ft_core.config.schema.topic import Topic
 from ft_core.config.schema.values import Choice, Flag
 
 
-class PrecisionKeys(Topic):
-    """Number formats."""
+class QuantizationKeys(Topic):
+    """Number formats, and quantised base models."""
 
     bf16: Annotated[bool | Literal["auto"], Choice(("auto",), flags=True)] = "auto"
     """Whether to compute in bfloat16; ``auto``: where the device can."""
