@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -214,12 +216,16 @@ class Choice(Checked):
         The names that are accepted.
     planned
         Names that Axolotl knows and this project does not support yet.
+    planned_pattern
+        A regular expression of further such names.
     advice
         What to write instead of a wrong one; by default the options.
     flags
         Whether ``true`` and ``false`` are accepted as well.
     renamed
         Names that are gone, each with what to write instead.
+    aliases
+        Names that people write for one of the options, each with that option.
     """
 
     options: tuple[str, ...]
@@ -227,6 +233,8 @@ class Choice(Checked):
     advice: str = ""
     flags: bool = False
     renamed: tuple[tuple[str, str], ...] = ()
+    planned_pattern: str = ""
+    aliases: tuple[tuple[str, str], ...] = ()
 
     def check(self, value: object) -> str | bool:
         """Return the name."""
@@ -243,9 +251,10 @@ class Choice(Checked):
                 return value
             if value in dict(self.renamed):
                 raise rejected(f"cannot be {shown(value)} any more", dict(self.renamed)[value])
-            if value in self.planned:
+            if value in self.planned or (self.planned_pattern and re.fullmatch(self.planned_pattern, value)):
                 raise rejected(f"cannot be {shown(value)}: it is not supported yet", self.fix)
-            guess = did_you_mean(value, self.options)
+            meant = dict(self.aliases).get(value.lower())
+            guess = f"; did you mean '{meant}'?" if meant else did_you_mean(value, self.options)
         else:
             guess = ""
         raise rejected(f"cannot be {shown(value)}{guess}", self.fix)
@@ -352,6 +361,76 @@ class TextListMap(FreeMap):
     def words(self) -> str:
         """What is accepted."""
         return "a map of lists of texts"
+
+
+@dataclass(frozen=True)
+class WholeList(Checked):
+    """A list of whole numbers, kept as a tuple.
+
+    Attributes
+    ----------
+    minimum
+        The least that each may be.
+    """
+
+    minimum: int | None = None
+
+    def check(self, value: object) -> tuple[int, ...]:
+        """Return the numbers."""
+        if not isinstance(value, (list, tuple)):
+            raise rejected(f"must be {self.words}, not {shown(value)}", "write [0, 1]")
+        numbers: list[int] = []
+        for index, item in enumerate(cast("Sequence[object]", value)):
+            number = _to_float(item)
+            if number is None or not number.is_integer():
+                raise rejected(f"must hold whole numbers only, not {shown(item)}", "", index)
+            if self.minimum is not None and number < self.minimum:
+                raise rejected(f"must hold numbers of at least {self.minimum}, not {shown(item)}", "", index)
+            numbers.append(int(number))
+        return tuple(numbers)
+
+    @property
+    def words(self) -> str:
+        """What is accepted."""
+        return "a list of whole numbers"
+
+
+@dataclass(frozen=True)
+class WholeMap(FreeMap):
+    """A map from text to whole numbers of at least 1."""
+
+    def check(self, value: object) -> dict[str, Any]:
+        """Return the map."""
+        checked = super().check(value)
+        for key, item in checked.items():
+            number = _to_float(item)
+            if number is None or not number.is_integer() or number < 1:
+                raise rejected(f"must map to whole numbers of at least 1, not to {shown(item)}", "", key)
+        return {key: int(float(item)) for key, item in checked.items()}
+
+    @property
+    def words(self) -> str:
+        """What is accepted."""
+        return "a map of whole numbers"
+
+
+@dataclass(frozen=True)
+class Either(Checked):
+    """A value of one of several kinds, tried in their order."""
+
+    kinds: tuple[Checked, ...]
+
+    def check(self, value: object) -> object:
+        """Return the value as the first kind that accepts it keeps it."""
+        for kind in self.kinds:
+            with suppress(PydanticCustomError):
+                return kind.check(value)
+        raise rejected(f"must be {self.words}, not {shown(value)}")
+
+    @property
+    def words(self) -> str:
+        """What is accepted."""
+        return ", or ".join(kind.words for kind in self.kinds)
 
 
 def _require_text(items: Iterable[tuple[str, object]]) -> None:
