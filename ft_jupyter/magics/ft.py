@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ft_core import runs as engine_runs
-from ft_core.config import KeyDoc, explain
+from ft_core.config import explain
 from ft_core.config.problems import did_you_mean
 from ft_core.errors import FtError, RunError
 from ft_jupyter import api
+from ft_jupyter.key_card import KeyCard, KeyList
 from ft_jupyter.magics.arguments import LineParser, split
-from ft_jupyter.markup import CARD, MONO, MUTED, columns, table, text
+from ft_jupyter.markup import MONO, MUTED, columns, table, text
 from ft_jupyter.run import Run
 
 LOG_LINES = 50
@@ -61,28 +62,6 @@ class Words:
         return (
             f'<pre style="{MONO};white-space:pre-wrap;max-height:32em;overflow:auto">{text(self.words)}</pre>'
         )
-
-
-@dataclass(frozen=True)
-class KeyCard:
-    """What a key of the YAML means."""
-
-    doc: KeyDoc
-
-    def _rows(self) -> list[tuple[str, str]]:
-        rows = [("takes", self.doc.type)]
-        if self.doc.allowed:
-            rows.append(("one of", ", ".join(self.doc.allowed)))
-        if self.doc.default is not None:
-            rows.append(("default", str(self.doc.default)))
-        return [*rows, ("required", "yes")] if self.doc.required else rows
-
-    def __repr__(self) -> str:
-        return f"{self.doc.key}\n{self.doc.text}\n{columns(self._rows())}"
-
-    def _repr_html_(self) -> str:
-        rows = [(text(name), text(value)) for name, value in self._rows()]
-        return f'<div style="{CARD}"><strong>{text(self.doc.key)}</strong><p>{text(self.doc.text)}</p>{table(rows)}</div>'
 
 
 class Help:
@@ -171,10 +150,11 @@ def _plan(words: list[str], _notebook: Notebook) -> object:
     return api.plan(Path(parser.parse_words(words).file).expanduser())
 
 
-def _explain(words: list[str], _notebook: Notebook) -> KeyCard:
+def _explain(words: list[str], _notebook: Notebook) -> KeyCard | KeyList:
     parser = _parser("explain")
-    parser.add_argument("key", metavar="KEY")
-    return KeyCard(explain(parser.parse_words(words).key))
+    parser.add_argument("key", nargs="?", metavar="KEY")
+    key = parser.parse_words(words).key
+    return KeyCard(explain(key)) if key else KeyList()
 
 
 def _parser(verb: str) -> LineParser:
@@ -202,6 +182,6 @@ VERBS = {
         "inspect [NAME|file.yml]", "the first samples of a run or a config, token by token", _inspect
     ),
     "plan": Verb("plan file.yml", "what a run of this file would do", _plan),
-    "explain": Verb("explain KEY", "what a key of the YAML means", _explain),
+    "explain": Verb("explain [KEY]", "what a key of the YAML means; alone, every key by topic", _explain),
 }
 """Every verb, in the order of the help."""

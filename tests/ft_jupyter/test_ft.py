@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ft_core.errors import FtError, RunError
+from ft_jupyter.key_card import KeyCard, KeyList
 from ft_jupyter.magics.ft import VERBS
 from ft_jupyter.plan_card import PlanCard
 from ft_jupyter.run import Run
@@ -35,7 +36,6 @@ def test_alone_it_lists_its_verbs(shell: Any) -> None:
         ("logs a -n many", "%ft logs: argument -n: invalid int value: 'many'."),
         ("runs joker", "%ft runs: 'joker' is one word too many."),
         ("attach 'joker", "%ft: a quote on the line is left open."),
-        ("explain", "%ft explain: the following arguments are required: KEY."),
         ("explain lora_rr", "there is no key 'lora_rr'; did you mean 'lora_r'?"),
     ],
 )
@@ -158,13 +158,11 @@ def test_logs_of_a_silent_run(shell: Any, write_run: Any) -> None:
     assert repr(shell.run("%ft logs joker").result) == "joker has printed nothing."
 
 
-def test_explain_says_what_a_key_means(shell: Any) -> None:
-    words = repr(shell.run("%ft explain datasets.type").result).splitlines()
-    assert words[0] == "datasets.type"
-    assert words[-2].split() == ["one", "of", "chat_template,", "alpaca,", "completion"]
-    assert words[-1].split() == ["required", "yes"]
-    default = repr(shell.run("%ft explain micro_batch_size").result)
-    assert default.splitlines()[-1].split() == ["default", "1"]
+def test_explain_draws_a_key_and_alone_every_key(shell: Any) -> None:
+    card = shell.run("%ft explain datasets.type").result
+    assert isinstance(card, KeyCard)
+    assert card.doc.key == "datasets.type"
+    assert isinstance(shell.run("%ft explain").result, KeyList)
 
 
 def test_plan_and_inspect_of_a_file(shell: Any, yaml: str, tmp_path: Path) -> None:

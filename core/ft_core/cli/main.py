@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import NoReturn
 
 from ft_core import __version__
-from ft_core.cli import attach, fetch, logs, plan, runs, stop, train
+from ft_core.cli import attach, explain, fetch, logs, plan, runs, stop, train
 from ft_core.cli.overrides import split_overrides
 from ft_core.errors import FtError
 
@@ -25,6 +25,7 @@ VERBS: dict[str, ModuleType] = {
     "attach": attach,
     "stop": stop,
     "logs": logs,
+    "explain": explain,
     "fetch": fetch,
 }
 
@@ -97,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         status: int = VERBS[arguments.verb].execute(arguments)
         sys.stdout.flush()
     except FtError as error:
-        print(explain(error), file=sys.stderr)
+        print(told(error), file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -108,7 +109,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return status
 
 
-def explain(error: FtError) -> str:
+def told(error: FtError) -> str:
     """Return an error as a person reads it in a terminal."""
     from ft_core.config import ConfigError
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
@@ -14,7 +14,7 @@ from ft_core.config.config import INNER, TOPICS
 from ft_core.config.keys import ADVICE, axolotl_keys, planned
 from ft_core.config.problems import clipped, did_you_mean
 from ft_core.config.schema.topic import Topic
-from ft_core.config.schema.values import Checked, Choice
+from ft_core.config.schema.values import Checked, Choice, Flag, PathText
 from ft_core.errors import FtError
 
 
@@ -31,7 +31,7 @@ class KeyDoc:
     example
         A line of YAML that sets it; empty where the text gives none.
     topic
-        The topic that it belongs to, such as ``adapter``.
+        The topic that it belongs to, such as ``adapter``; empty for a key that only Axolotl has.
     type
         What it accepts, in words.
     allowed
@@ -42,6 +42,10 @@ class KeyDoc:
         Whether it must be given.
     instead
         For a key that training does not do yet: what to do without it. None for one that works.
+    planned
+        Names that Axolotl accepts here and that are not supported yet.
+    is_path
+        Whether its text may name a local file or folder.
     """
 
     key: str
@@ -53,6 +57,37 @@ class KeyDoc:
     default: Any
     required: bool
     instead: str | None = None
+    planned: tuple[str, ...] = ()
+    is_path: bool = False
+
+    @property
+    def holder(self) -> str:
+        """The key that holds it, such as ``datasets``; empty for one at the top."""
+        return self.key.rpartition(".")[0]
+
+    @property
+    def name(self) -> str:
+        """Its last part, as a line of YAML has it."""
+        return self.key.rpartition(".")[2]
+
+
+@dataclass(frozen=True)
+class TopicDoc:
+    """Keys that belong together.
+
+    Attributes
+    ----------
+    name
+        Such as ``adapter``.
+    text
+        What they are about.
+    keys
+        Their documentation, those inside a map or a list of maps after the key that holds them.
+    """
+
+    name: str
+    text: str
+    keys: tuple[KeyDoc, ...]
 
 
 def explain(key: str) -> KeyDoc:
@@ -66,43 +101,94 @@ def explain(key: str) -> KeyDoc:
     Raises
     ------
     FtError
-        There is no such key, or Axolotl has it and nothing is known about it here.
+        There is no such key, here or in Axolotl.
     """
     path = re.sub(r"\[\d*\]", "", key.strip())
-    docs = {doc.key: doc for doc in explain_all()}
+    docs = docs_by_key()
     if path in docs:
         return docs[path]
-    if path in axolotl_keys():
-        raise FtError(f"'{path}' is not supported yet", ADVICE.get(path, ""))
-    if homes := [f"{holder}.{path}" for holder in INNER if f"{holder}.{path}" in docs]:
-        return docs[homes[0]]
-    raise FtError(f"there is no key '{clipped(path)}'{did_you_mean(path, docs)}")
+    holder, _, name = path.rpartition(".")
+    if name in axolotl_keys(holder or "top"):
+        return _axolotl_doc(path, axolotl_keys(holder or "top")[name])
+    homes = [f"{holder}.{path}" for holder in INNER]
+    if found := [home for home in homes if home in docs]:
+        return docs[found[0]]
+    if found := [holder for holder in INNER if path in axolotl_keys(holder)]:
+        return _axolotl_doc(f"{found[0]}.{path}", axolotl_keys(found[0])[path])
+    known = dict.fromkeys([*docs, *(doc.name for doc in docs.values()), *axolotl_keys()])
+    raise FtError(f"there is no key '{clipped(path)}'{did_you_mean(path, known)}")
+
+
+def explain_all() -> tuple[KeyDoc, ...]:
+    """Return the documentation of every key, in the order in which people read a config."""
+    return tuple(doc for topic in explain_topics() for doc in topic.keys)
 
 
 @cache
-def explain_all() -> tuple[KeyDoc, ...]:
-    """Return the documentation of every key, in the order in which people read a config."""
-    return tuple(_explain_topics())
+def explain_topics() -> tuple[TopicDoc, ...]:
+    """Return every topic with its keys, in the order in which people read a config."""
+    return tuple(_explain_topic(topic) for topic in TOPICS)
 
 
-def _explain_topics() -> Iterator[KeyDoc]:
-    for topic in TOPICS:
-        name = topic.__name__.removesuffix("Keys").lower()
-        for key, info in topic.model_fields.items():
-            yield _document(key, info, name)
-            inner: type[Topic] | None = INNER.get(key)
-            for inner_key, inner_info in inner.model_fields.items() if inner else ():
-                yield _document(f"{key}.{inner_key}", inner_info, name)
+@cache
+def docs_by_key() -> dict[str, KeyDoc]:
+    """Return the documentation of every key by its path."""
+    return {doc.key: doc for doc in explain_all()}
+
+
+def siblings(doc: KeyDoc) -> tuple[KeyDoc, ...]:
+    """Return the other keys of the same topic that stand at the same level."""
+    return tuple(
+        other
+        for other in explain_all()
+        if (other.topic, other.holder) == (doc.topic, doc.holder) and other.key != doc.key
+    )
+
+
+def holds_list(info: FieldInfo) -> bool:
+    """Whether a key that holds maps of keys of ours holds a list of them."""
+    return any(get_origin(part) is tuple for part in (info.annotation, *get_args(info.annotation)))
+
+
+def _explain_topic(topic: type[Topic]) -> TopicDoc:
+    name = topic.__name__.removesuffix("Keys").lower()
+    return TopicDoc(name, " ".join((topic.__doc__ or "").split()), tuple(_explain_keys(topic, name)))
+
+
+def _explain_keys(topic: type[Topic], name: str) -> Iterator[KeyDoc]:
+    for key, info in topic.model_fields.items():
+        holder = _document(key, info, name)
+        yield holder
+        inner: type[Topic] | None = INNER.get(key)
+        for inner_key, inner_info in inner.model_fields.items() if inner else ():
+            doc = _document(f"{key}.{inner_key}", inner_info, name)
+            yield replace(doc, instead=holder.instead) if doc.instead is None else doc
+
+
+def _axolotl_doc(path: str, default: Any) -> KeyDoc:
+    """Return what is known about a key that only Axolotl has."""
+    return KeyDoc(
+        key=path,
+        text="A key of Axolotl that is not supported yet. It passes where it asks for nothing: empty, false or its default.",
+        example="",
+        topic="",
+        type="what Axolotl takes",
+        allowed=(),
+        default=default,
+        required=False,
+        instead=ADVICE.get(path, "remove it"),
+    )
 
 
 def _document(key: str, info: FieldInfo, topic: str) -> KeyDoc:
-    checks = [item for item in info.metadata if isinstance(item, Checked)]
-    allowed: tuple[str, ...] = ()
-    words = "a list of maps" if key in ("datasets", "test_datasets") else "a map"
-    for check in checks:
-        words = check.words
-        if isinstance(check, Choice):
-            allowed = ("true", "false", *check.options) if check.flags else check.options
+    check = next((item for item in info.metadata if isinstance(item, Checked)), None)
+    allowed: tuple[str, ...] = ("true", "false") if isinstance(check, Flag) else ()
+    unsupported: tuple[str, ...] = ()
+    # Only maps of keys of ours, and lists of them, have no kind of their own.
+    words = check.words if check else "a list of maps" if holds_list(info) else "a map"
+    if isinstance(check, Choice):
+        allowed = ("true", "false", *check.options) if check.flags else check.options
+        unsupported = check.planned
     default = None if info.is_required() else info.get_default(call_default_factory=True)
     # Only a template of reST marks code with two backticks; people read one.
     text, _, example = " ".join((info.description or "").split()).partition(" Example: ")
@@ -117,4 +203,6 @@ def _document(key: str, info: FieldInfo, topic: str) -> KeyDoc:
         default=default,
         required=info.is_required(),
         instead=mark.instead if mark else None,
+        planned=unsupported,
+        is_path=isinstance(check, PathText),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ft_core.config import Config, Dataset, KeyDoc, SpecialTokens, explain, explain_all
+from ft_core.config.explain import explain_topics, siblings
 from ft_core.errors import FtError
 
 
@@ -60,17 +61,61 @@ def test_a_key_inside_a_list(path):
     [
         ("sequense_len", "there is no key 'sequense_len'; did you mean 'sequence_len'?", ""),
         ("xyzzy", "there is no key 'xyzzy'", ""),
-        (
-            "sample_packing",
-            "'sample_packing' is not supported yet",
-            "remove it: each sample is a row of its own, padded to the longest of its batch",
-        ),
+        ("fild_messages", "there is no key 'fild_messages'; did you mean 'field_messages'?", ""),
+        ("lora_on_cpuu", "there is no key 'lora_on_cpuu'; did you mean 'lora_on_cpu'?", ""),
     ],
 )
 def test_no_such_key(key, message, fix):
     with pytest.raises(FtError) as caught:
         explain(key)
     assert (caught.value.message, caught.value.fix) == (message, fix)
+
+
+def test_a_key_that_only_axolotl_has_is_known_as_such():
+    doc = explain("lora_on_cpu")
+    assert (doc.key, doc.topic, doc.type, doc.allowed) == ("lora_on_cpu", "", "what Axolotl takes", ())
+    assert doc.text.startswith("A key of Axolotl that is not supported yet.")
+    assert doc.instead == "remove it"
+
+
+def test_names_that_are_not_supported_yet_are_apart_from_those_that_are():
+    doc = explain("datasets.type")
+    assert doc.allowed == ("chat_template", "alpaca", "completion")
+    assert "input_output" in doc.planned
+    assert set(doc.allowed).isdisjoint(doc.planned)
+
+
+def test_a_flag_allows_true_and_false():
+    assert explain("train_on_inputs").allowed == ("true", "false")
+
+
+@pytest.mark.parametrize(
+    ("key", "is_path"), [("base_model", True), ("datasets.path", True), ("lora_r", False), ("seed", False)]
+)
+def test_a_path_is_known_as_one(key, is_path):
+    assert explain(key).is_path is is_path
+
+
+def test_what_a_key_holds_is_not_supported_where_the_key_is_not():
+    docs = {doc.key: doc for doc in explain_all()}
+    for doc in docs.values():
+        if doc.holder and docs[doc.holder].instead is not None:
+            assert doc.instead is not None, doc.key
+
+
+def test_topics_come_in_the_order_of_a_config():
+    topics = explain_topics()
+    assert [topic.name for topic in topics][:3] == ["model", "tokenizer", "data"]
+    assert all(topic.text for topic in topics)
+    assert tuple(doc for topic in topics for doc in topic.keys) == explain_all()
+
+
+def test_siblings_stand_at_the_same_level_of_the_same_topic():
+    keys = [doc.key for doc in siblings(explain("special_tokens.pad_token"))]
+    assert keys[:2] == ["special_tokens.bos_token", "special_tokens.eos_token"]
+    assert "special_tokens.pad_token" not in keys
+    assert all(doc.holder == "" for doc in siblings(explain("lora_r")))
+    assert "lora_alpha" in [doc.key for doc in siblings(explain("lora_r"))]
 
 
 def test_a_key_of_a_dataset_is_found_without_its_path():
