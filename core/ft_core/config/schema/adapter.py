@@ -2,43 +2,206 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, get_args
 
+from ft_core.config.problems import shown
 from ft_core.config.schema.topic import Topic
-from ft_core.config.schema.values import Choice, Flag, Number, TextList, Whole
+from ft_core.config.schema.values import (
+    Choice,
+    Either,
+    Flag,
+    FreeMap,
+    Number,
+    PathText,
+    Planned,
+    TextList,
+    Whole,
+    WholeList,
+    WholeMap,
+    rejected,
+)
 
 AdapterKind = Literal["lora"]
+PruneMethod = Literal["magnitude", "random", "reset"]
+
+INITS = (
+    "gaussian",
+    "pissa",
+    "olora",
+    "loftq",
+    "eva",
+    "corda",
+    "orthogonal",
+)
+"""Ways of PEFT to begin the LoRA matrices."""
+
+SAME_RESULT = Planned("remove it: results are the same; only speed differs")
+NO_RESTARTS = Planned("remove it: one adapter is trained from beginning to end")
+ALL_LAYERS = Planned("remove it: every layer that lora_target_modules names gets an adapter")
+ONE_RATE = Planned("remove it: all weights are trained at learning_rate")
+ONE_RANK = Planned("remove it: every layer's adapter has the same rank and strength")
+
+
+@dataclass(frozen=True)
+class TargetModules(TextList):
+    """Names of layers; Axolotl hands one text to PEFT, which reads it as a regular expression."""
+
+    def check(self, value: object) -> tuple[str, ...] | str:
+        """Return the names, or the keyword."""
+        if isinstance(value, str) and re.search(r"[\\()\[\]|*+?^$]", value):
+            message = f"cannot be a regular expression, such as {shown(value)}: it is not supported yet"
+            raise rejected(message, "write a list of names, such as [q_proj, v_proj]")
+        return super().check(value)
 
 
 class AdapterKeys(Topic):
     """LoRA (Hu et al. 2021, https://arxiv.org/abs/2106.09685) and its variants."""
 
     adapter: Annotated[AdapterKind | None, Choice(("lora",), ("qlora", "llama-adapter"))] = None
-    """What is trained: ``lora`` (small matrices beside the model's linear layers), or empty: all weights."""
+    """What is trained: ``lora`` (small matrices beside the model's linear layers), or empty: all weights.
+    Example: ``adapter: lora``."""
+
+    lora_model_dir: Annotated[
+        str | None, PathText(), Planned("remove it: training starts from a new adapter")
+    ] = None
+    """Folder or hub name of an adapter that training goes on from, or that is chatted with or merged. Default: a new one.
+    Example: ``lora_model_dir: runs/run-1/final``."""
 
     lora_r: Annotated[int | None, Whole(minimum=1)] = None
-    """Rank of the LoRA matrices. Default with ``adapter: lora``: 8."""
+    """Rank of the LoRA matrices. Default with ``adapter: lora``: 8. Example: ``lora_r: 16``."""
 
     lora_alpha: Annotated[int | None, Whole(minimum=1)] = None
-    """Strength of the adapter: its output is scaled by lora_alpha / lora_r. Default with ``adapter: lora``: lora_r."""
+    """Strength of the adapter: its output is scaled by lora_alpha / lora_r. Default with ``adapter: lora``: lora_r.
+    Example: ``lora_alpha: 32``."""
 
     lora_dropout: Annotated[float, Number(minimum=0, below=1)] = 0.0
-    """Share of the adapter's inputs that are dropped at random while training."""
+    """Share of the adapter's inputs that are dropped at random while training. Example: ``lora_dropout: 0.05``."""
 
     lora_target_modules: Annotated[
-        tuple[str, ...] | Literal["all-linear"] | None, TextList(keyword="all-linear")
+        tuple[str, ...] | Literal["all-linear"] | None, TargetModules(keyword="all-linear")
     ] = None
     """Names of the layers that get an adapter, such as ``[q_proj, v_proj]``, or ``all-linear``. Default with
-    ``adapter: lora``: all-linear."""
+    ``adapter: lora``: all-linear. Example: ``lora_target_modules: [q_proj, v_proj]``."""
 
     lora_target_linear: Annotated[bool, Flag()] = False
-    """Whether every linear layer except the output head gets an adapter, besides those in lora_target_modules."""
+    """Whether every linear layer except the output head gets an adapter, besides those in lora_target_modules.
+    Example: ``lora_target_linear: true``."""
+
+    lora_target_parameters: Annotated[
+        tuple[str, ...] | None,
+        TextList(single=True),
+        Planned("remove it: only layers that lora_target_modules names get an adapter"),
+    ] = None
+    """Names of parameters that get an adapter though they are no layers, such as the experts of a mixture-of-experts
+    model; needs ``lora_dropout: 0``. Example: ``lora_target_parameters: [mlp.experts.gate_up_proj]``."""
 
     lora_modules_to_save: Annotated[tuple[str, ...] | None, TextList()] = None
-    """Names of layers that are trained whole and saved with the adapter, such as ``[embed_tokens, lm_head]``."""
+    """Names of layers that are trained whole and saved with the adapter, such as ``[embed_tokens, lm_head]``.
+    Example: ``lora_modules_to_save: [embed_tokens, lm_head]``."""
+
+    lora_rank_pattern: Annotated[dict[str, int] | None, WholeMap(), ONE_RANK] = None
+    """The rank of some layers, by a regular expression of their names, where it is not lora_r.
+    Example: ``lora_rank_pattern: {down_proj: 32}``."""
+
+    lora_alpha_pattern: Annotated[dict[str, int] | None, WholeMap(), ONE_RANK] = None
+    """The strength of some layers' adapters, by a regular expression of their names, where it is not lora_alpha.
+    Example: ``lora_alpha_pattern: {down_proj: 64}``."""
+
+    lora_fan_in_fan_out: Annotated[
+        bool | None, Flag(), Planned("remove it: PEFT finds out by the layer's class")
+    ] = None
+    """Whether the layers keep their weights as (inputs, outputs), as GPT-2's do. Default: false.
+    Example: ``lora_fan_in_fan_out: true``."""
+
+    lora_on_cpu: Annotated[bool, Flag(), Planned()] = False
+    """Whether the adapter is loaded into the processor's memory, for merging a model that fills the GPU's.
+    Example: ``lora_on_cpu: true``."""
+
+    lora_mlp_kernel: Annotated[bool, Flag(), SAME_RESULT] = False
+    """Whether the adapters of the feed-forward layers are computed by fused kernels. Example: ``lora_mlp_kernel: true``."""
+
+    lora_qkv_kernel: Annotated[bool, Flag(), SAME_RESULT] = False
+    """Whether the adapters of queries, keys and values are computed by fused kernels. Example: ``lora_qkv_kernel: true``."""
+
+    lora_o_kernel: Annotated[bool, Flag(), SAME_RESULT] = False
+    """Whether the adapter of attention's output layer is computed by a fused kernel. Example: ``lora_o_kernel: true``."""
+
+    lora_embedding_kernel: Annotated[bool, Flag(), SAME_RESULT] = False
+    """Whether the adapter of the embeddings is computed by a fused kernel. Example: ``lora_embedding_kernel: true``."""
+
+    loraplus_lr_ratio: Annotated[float | None, Number(above=0), ONE_RATE] = None
+    """How many times faster the second LoRA matrix (B) learns than the first (LoRA+, Hayou et al. 2024,
+    https://arxiv.org/abs/2402.12354, which recommends 16). Default: equally fast. Example: ``loraplus_lr_ratio: 16``."""
+
+    loraplus_lr_embedding: Annotated[float, Number(above=0), ONE_RATE] = 1e-6
+    """For LoRA+: the learning rate of adapters of embeddings. Example: ``loraplus_lr_embedding: 0.000001``."""
 
     peft_use_rslora: Annotated[bool, Flag()] = False
-    """Whether the adapter is scaled by lora_alpha / sqrt(lora_r) (Kalajdzievski 2023, https://arxiv.org/abs/2312.03732)."""
+    """Whether the adapter is scaled by lora_alpha / sqrt(lora_r) (Kalajdzievski 2023, https://arxiv.org/abs/2312.03732).
+    Example: ``peft_use_rslora: true``."""
 
     peft_use_dora: Annotated[bool, Flag()] = False
-    """Whether direction and magnitude are trained apart (DoRA, Liu et al. 2024, https://arxiv.org/abs/2402.09353)."""
+    """Whether direction and magnitude are trained apart (DoRA, Liu et al. 2024, https://arxiv.org/abs/2402.09353).
+    Example: ``peft_use_dora: true``."""
+
+    peft_init_lora_weights: Annotated[
+        bool | str | None,
+        Choice(INITS, flags=True, planned_pattern=r"pissa_niter_\d+"),
+        Planned("remove it: an adapter begins as one that changes nothing"),
+    ] = None
+    """How an adapter begins: ``true`` (changes nothing), ``gaussian``, or computed from the model's weights, as ``pissa``
+    (Meng et al. 2024, https://arxiv.org/abs/2404.02948) or ``loftq`` (Li et al. 2023, https://arxiv.org/abs/2310.08659)
+    do. Default: true. Example: ``peft_init_lora_weights: pissa``."""
+
+    peft_layers_to_transform: Annotated[tuple[int, ...] | None, WholeList(minimum=0), ALL_LAYERS] = None
+    """Numbers of the model's layers that get an adapter, counted from 0. Default: all.
+    Example: ``peft_layers_to_transform: [0, 1, 2, 3]``."""
+
+    peft_layers_pattern: Annotated[tuple[str, ...] | None, TextList(), ALL_LAYERS] = None
+    """For peft_layers_to_transform: the name of the model's list of layers, where PEFT does not know it.
+    Example: ``peft_layers_pattern: [layers]``."""
+
+    peft_trainable_token_indices: Annotated[
+        tuple[int, ...] | dict[str, Any] | None,
+        Either((WholeList(minimum=0), FreeMap())),
+        Planned("use 'lora_modules_to_save: [embed_tokens]' to train all embeddings"),
+    ] = None
+    """Ids of tokens whose embeddings are trained beside the adapter, or such a list for each embedding layer.
+    Example: ``peft_trainable_token_indices: [128256, 128257]``."""
+
+    peft: Annotated[dict[str, Any] | None, FreeMap(), Planned()] = None
+    """Settings of the adapter's beginning and base: loftq_config (with loftq_bits), backend, weight_dtype, group_size.
+    Example: ``peft: {loftq_config: {loftq_bits: 4}}``."""
+
+    merge_lora: Annotated[bool, Flag(), Planned("remove it, and merge the adapter when the run is done")] = (
+        False
+    )
+    """Whether the adapter is added into the model's weights. Example: ``merge_lora: true``."""
+
+    relora: Annotated[bool, Flag(), NO_RESTARTS] = False
+    """Whether the adapter is added into the model's weights every jagged_restart_steps and a new one begun (ReLoRA, Lialin
+    et al. 2023, https://arxiv.org/abs/2307.05695): in sum a change of higher rank. Example: ``relora: true``."""
+
+    jagged_restart_steps: Annotated[int | None, Whole(minimum=1), NO_RESTARTS] = None
+    """Steps from one restart to the next; the learning rate falls and rises again at each.
+    Example: ``jagged_restart_steps: 200``."""
+
+    jagged_restart_warmup_steps: Annotated[int | None, Whole(minimum=0), NO_RESTARTS] = None
+    """Steps over which the learning rate rises again after a restart. Example: ``jagged_restart_warmup_steps: 10``."""
+
+    jagged_restart_anneal_steps: Annotated[int | None, Whole(minimum=0), NO_RESTARTS] = None
+    """Steps over which the learning rate falls before a restart. Example: ``jagged_restart_anneal_steps: 10``."""
+
+    relora_prune_method: Annotated[PruneMethod, Choice(get_args(PruneMethod)), NO_RESTARTS] = "magnitude"
+    """Which values of the optimizer's state are set to 0 at a restart: the smallest (``magnitude``), some at ``random``, or
+    nearly all of them (``reset``). Example: ``relora_prune_method: reset``."""
+
+    relora_prune_ratio: Annotated[float | None, Number(minimum=0, maximum=1), NO_RESTARTS] = None
+    """Share of the optimizer's state that is set to 0 at a restart. Default: 0.9, and 0.999 for ``reset``.
+    Example: ``relora_prune_ratio: 0.9``."""
+
+    relora_cpu_offload: Annotated[bool, Flag(), NO_RESTARTS] = False
+    """Whether the adapter is merged on the processor at a restart, which takes less of the GPU's memory.
+    Example: ``relora_cpu_offload: true``."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from ft_core.config.schema.topic import Topic
-from ft_core.config.schema.values import Choice, Flag, Whole
+from ft_core.config.schema.values import Choice, Flag, FreeMap, Planned, Whole
 
 ExcessLength = Literal["drop", "truncate", "raise"]
 Attention = Literal["auto", "sdpa", "eager", "flash_attention_2"]
@@ -21,20 +21,113 @@ PLANNED_ATTENTION = (
     "fp8",
 )
 
+ATTENTION_ALIASES = (
+    ("flash", "flash_attention_2"),
+    ("flash_attention", "flash_attention_2"),
+    ("flash_attn", "flash_attention_2"),
+    ("flash_attn_2", "flash_attention_2"),
+    ("flash2", "flash_attention_2"),
+    ("fa", "flash_attention_2"),
+    ("fa2", "flash_attention_2"),
+    ("sdp", "sdpa"),
+    ("sdp_attention", "sdpa"),
+    ("eager_attention", "eager"),
+)
+
+ATTENTION_CHOICE = Choice(
+    get_args(Attention),
+    PLANNED_ATTENTION,
+    aliases=ATTENTION_ALIASES,
+    # A kernel of the Hugging Face hub.
+    planned_pattern=r"[\w.-]+/[\w.@:-]+",
+)
+
+UNPACKED = Planned("remove it: each sample is a row of its own, padded to the longest of its batch")
+SAME_RESULT = Planned("remove it: results are the same; only speed differs")
+
 
 class SequenceKeys(Topic):
     """Length, padding, packing and attention."""
 
     sequence_len: Annotated[int, Whole(minimum=2)] = 512
-    """The longest sample that is trained on, in tokens."""
+    """The longest sample that is trained on, in tokens. Example: ``sequence_len: 2048``."""
+
+    eval_sequence_len: Annotated[
+        int | None, Whole(minimum=2), Planned("remove it: sequence_len is the limit in evaluation too")
+    ] = None
+    """The longest sample that is evaluated on, in tokens. Default: sequence_len. Example: ``eval_sequence_len: 4096``."""
+
+    min_sample_len: Annotated[
+        int | None, Whole(minimum=1), Planned("remove it, and the short rows from the data")
+    ] = None
+    """The shortest sample that is trained on, in tokens; shorter ones are dropped. Default: 2.
+    Example: ``min_sample_len: 16``."""
 
     excess_length_strategy: Annotated[ExcessLength, Choice(get_args(ExcessLength))] = "drop"
-    """What becomes of a sample longer than sequence_len: ``drop`` it, ``truncate`` it, or ``raise`` an error."""
+    """What becomes of a sample longer than sequence_len: ``drop`` it, ``truncate`` it, or ``raise`` an error.
+    Example: ``excess_length_strategy: truncate``."""
 
     pad_to_sequence_len: Annotated[bool, Flag()] = False
-    """Whether every batch is padded to sequence_len, in place of its longest sample."""
+    """Whether every batch is padded to sequence_len, in place of its longest sample.
+    Example: ``pad_to_sequence_len: true``."""
 
-    attn_implementation: Annotated[Attention, Choice(get_args(Attention), PLANNED_ATTENTION)] = "auto"
+    pad_to_multiple_of: Annotated[
+        int | None, Whole(minimum=1), Planned("use pad_to_sequence_len, or remove it")
+    ] = None
+    """Every batch is padded to a multiple of this many tokens. Example: ``pad_to_multiple_of: 64``."""
+
+    sample_packing: Annotated[bool, Flag(), UNPACKED] = False
+    """Whether short samples are laid end to end in one row, so that little of a batch is padding. Attention must be of a
+    kind that keeps them apart. Example: ``sample_packing: true``."""
+
+    eval_sample_packing: Annotated[bool | None, Flag(), UNPACKED] = None
+    """Whether evaluation samples are packed as well. Default: as sample_packing. Example: ``eval_sample_packing: false``."""
+
+    sample_packing_group_size: Annotated[int, Whole(minimum=1), UNPACKED] = 100_000
+    """How many samples are packed together at a time. Example: ``sample_packing_group_size: 200000``."""
+
+    sample_packing_bin_size: Annotated[int, Whole(minimum=1), UNPACKED] = 200
+    """How many samples a packed row holds at most. Example: ``sample_packing_bin_size: 100``."""
+
+    sample_packing_sequentially: Annotated[bool, Flag(), UNPACKED] = False
+    """Whether samples are packed in the order of the data, which leaves more padding.
+    Example: ``sample_packing_sequentially: true``."""
+
+    multipack_real_batches: Annotated[bool | None, Flag(), UNPACKED] = None
+    """Whether a packed batch has micro_batch_size rows of sequence_len, in place of one row as long as all of them.
+    Default: where attention cannot tell the samples of one row apart. Example: ``multipack_real_batches: true``."""
+
+    batch_flattening: Annotated[bool | Literal["auto"], Choice(("auto",), flags=True), UNPACKED] = False
+    """Whether the samples of a batch are laid end to end in one row, without choosing which fit together; ``auto``: where
+    attention can tell them apart and sample_packing is off. Example: ``batch_flattening: true``."""
+
+    attn_implementation: Annotated[Attention, ATTENTION_CHOICE] = "auto"
     """How attention is computed: ``sdpa`` (PyTorch's own kernels), ``eager`` (plain matrix products, slow),
     ``flash_attention_2`` (needs the package flash-attn and a GPU), or ``auto``: what Transformers picks for the model,
-    mostly ``sdpa``."""
+    mostly ``sdpa``. Example: ``attn_implementation: sdpa``."""
+
+    flex_attn_compile_kwargs: Annotated[
+        dict[str, Any] | None, FreeMap(), Planned("remove it, and use 'attn_implementation: sdpa'")
+    ] = None
+    """For ``attn_implementation: flex_attention``: further arguments of ``torch.compile`` for its kernel.
+    Example: ``flex_attn_compile_kwargs: {dynamic: false}``."""
+
+    gemma4_hybrid_attn_impl: Annotated[bool, Flag(), SAME_RESULT] = False
+    """Whether the layers of Gemma 4 that see the whole row use ``sdpa`` and the others flash attention, whose kernels take
+    no heads as large as theirs. Example: ``gemma4_hybrid_attn_impl: true``."""
+
+    fused_attn_kernel: Annotated[bool, Flag(), SAME_RESULT] = False
+    """Whether norms and rotary positions of queries and keys are computed in one kernel, for models that have both.
+    Example: ``fused_attn_kernel: true``."""
+
+    flash_attn_cross_entropy: Annotated[bool, Flag(), SAME_RESULT] = False
+    """Whether the loss of a Llama model is computed by a kernel of the package flash-attn.
+    Example: ``flash_attn_cross_entropy: true``."""
+
+    flash_attn_fuse_mlp: Annotated[bool, Flag(), SAME_RESULT] = False
+    """Whether the feed-forward layers of a Llama model are computed by a fused kernel; not together with an adapter.
+    Example: ``flash_attn_fuse_mlp: true``."""
+
+    flash_optimum: Annotated[bool, Flag(), SAME_RESULT] = False
+    """Whether attention runs by BetterTransformer of the package Optimum, which ``attn_implementation: sdpa`` came after.
+    Example: ``flash_optimum: true``."""

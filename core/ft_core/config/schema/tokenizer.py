@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, get_args
 
+from ft_core.config.problems import shown
 from ft_core.config.schema.topic import Topic
-from ft_core.config.schema.values import Choice, PathText, Text, TextList, names
+from ft_core.config.schema.values import (
+    Choice,
+    Flag,
+    FreeMap,
+    PathText,
+    Planned,
+    Text,
+    TextList,
+    TextMap,
+    names,
+    rejected,
+)
 
 ChatTemplate = Literal["tokenizer_default", "jinja", "chatml"]
 
@@ -13,52 +26,117 @@ PLANNED_TEMPLATES = names(
     "alpaca aya cohere command_a command_a_rag command_a_tool_use deepseek_v2 deepseek_v3 exaone exaone4 "
     "falcon_h1 gemma gemma3 gemma3n gemma4 gemma4_unified jamba llama3 llama3_2_vision llama4 llava "
     "metharme mistral_v1 mistral_v2v3 mistral_v3_tekken mistral_v7_tekken nemotron_h phi_3 phi_35 pixtral "
-    "qwen2_vl qwen3 qwen3_5 qwen_25 tokenizer_default_fallback_chatml"
+    "qwen2_vl qwen3 qwen3_5 qwen_25"
 )
+"""Templates that Axolotl has built in."""
 
 TEMPLATE_CHOICE = Choice(
     get_args(ChatTemplate),
     PLANNED_TEMPLATES,
     "use 'tokenizer_default' for the template that comes with the tokenizer, or give the template's text or file as "
     "chat_template_jinja",
+    planned_pattern="tokenizer_default_fallback_.+",
 )
+
+VOCABULARY = Planned("remove it: the vocabulary stays as it is")
+TOKENIZER_CLASS = Planned("remove it: the tokenizer's own files say how it is loaded")
+
+
+@dataclass(frozen=True)
+class TokenMap(TextMap):
+    """A map from the id of a token to text."""
+
+    def check(self, value: object) -> dict[str, Any]:
+        """Return the map."""
+        checked = super().check(value)
+        for key in checked:
+            if not key.isdecimal():
+                raise rejected(f"must map ids of tokens, and {shown(key)} is none", "", key)
+        return checked
+
+    @property
+    def words(self) -> str:
+        """What is accepted."""
+        return "a map from ids to texts"
 
 
 class SpecialTokens(Topic):
     """Special tokens to use in place of the tokenizer's own; each must already be in its vocabulary."""
 
     bos_token: Annotated[str | None, Text()] = None
-    """Token that begins a text."""
+    """Token that begins a text. Example: ``bos_token: <s>``."""
 
     eos_token: Annotated[str | None, Text()] = None
-    """Token that ends a text."""
+    """Token that ends a text. Example: ``eos_token: <|im_end|>``."""
 
     pad_token: Annotated[str | None, Text()] = None
-    """Token that fills a batch; never trained on."""
+    """Token that fills a batch; never trained on. Example: ``pad_token: <pad>``."""
 
     unk_token: Annotated[str | None, Text()] = None
-    """Token for what the vocabulary does not hold."""
+    """Token for what the vocabulary does not hold. Example: ``unk_token: <unk>``."""
+
+    additional_special_tokens: Annotated[tuple[str, ...] | None, TextList(), VOCABULARY] = None
+    """Further tokens that are never split, and left out where text is shown without special tokens.
+    Example: ``additional_special_tokens: ['<tool>', '</tool>']``."""
 
 
 class TokenizerKeys(Topic):
     """The tokenizer and the chat template."""
 
     tokenizer_config: Annotated[str | None, PathText()] = None
-    """Folder or hub name of the tokenizer. Default: that of base_model."""
+    """Folder or hub name of the tokenizer. Default: that of base_model.
+    Example: ``tokenizer_config: HuggingFaceTB/SmolLM2-135M-Instruct``."""
 
     tokenizer_type: Annotated[str, Text()] = "AutoTokenizer"
     """The tokenizer's class. The class that the checkpoint names is used whatever stands here: a ``...Tokenizer`` name
-    is accepted for the sake of existing configs."""
+    is accepted for the sake of existing configs. Example: ``tokenizer_type: AutoTokenizer``."""
+
+    tokenizer_use_fast: Annotated[bool | None, Flag(), TOKENIZER_CLASS] = None
+    """Whether the tokenizer written in Rust is used, which also tells which characters each token came from. Default:
+    where the model has one. Example: ``tokenizer_use_fast: true``."""
+
+    tokenizer_legacy: Annotated[bool | None, Flag(), TOKENIZER_CLASS] = None
+    """Whether a Llama or T5 tokenizer treats spaces after special tokens as it did before
+    https://github.com/huggingface/transformers/pull/24565. Default: what the tokenizer's files say.
+    Example: ``tokenizer_legacy: false``."""
+
+    tokenizer_use_mistral_common: Annotated[bool, Flag(), Planned("remove it: Transformers' own is used")] = (
+        False
+    )
+    """Whether Mistral's package mistral-common tokenizes and renders conversations, in place of Transformers.
+    Example: ``tokenizer_use_mistral_common: true``."""
 
     special_tokens: SpecialTokens = SpecialTokens()
-    """Special tokens to use in place of the tokenizer's own; each must already be in its vocabulary."""
+    """Special tokens to use in place of the tokenizer's own; each must already be in its vocabulary.
+    Example: ``special_tokens: {pad_token: <pad>}``."""
+
+    tokens: Annotated[tuple[str, ...] | None, TextList(), VOCABULARY] = None
+    """Tokens that are added to the vocabulary; the embeddings grow with it. Example: ``tokens: ['<think>', '</think>']``."""
+
+    added_tokens_overrides: Annotated[dict[int, str] | None, TokenMap(), VOCABULARY] = None
+    """New text for reserved tokens of the vocabulary, by their id; its size stays the same.
+    Example: ``added_tokens_overrides: {128041: <think>}``."""
 
     chat_template: Annotated[ChatTemplate, TEMPLATE_CHOICE] = "tokenizer_default"
     """How a conversation becomes text: ``tokenizer_default`` (the template that comes with the tokenizer), ``chatml``, or
-    ``jinja`` (the one in chat_template_jinja)."""
+    ``jinja`` (the one in chat_template_jinja). Example: ``chat_template: chatml``."""
 
     chat_template_jinja: Annotated[str | None, PathText()] = None
-    """A chat template: its Jinja text, or the path of a file that holds it."""
+    """A chat template: its Jinja text, or the path of a file that holds it.
+    Example: ``chat_template_jinja: template.jinja``."""
+
+    chat_template_kwargs: Annotated[
+        dict[str, Any] | None, FreeMap(), Planned("remove it, or set these variables in chat_template_jinja")
+    ] = None
+    """Variables that the chat template reads besides the messages.
+    Example: ``chat_template_kwargs: {enable_thinking: false}``."""
+
+    default_system_message: Annotated[
+        str | None, Text(), Planned("write it as the first message of each conversation")
+    ] = None
+    """System message that the chat template puts before conversations that have none, in place of its own.
+    Example: ``default_system_message: You are a helpful assistant``."""
 
     eot_tokens: Annotated[tuple[str, ...] | None, TextList()] = None
-    """Tokens that end a turn in the chat template; each must be one token. Default: the tokenizer's EOS token."""
+    """Tokens that end a turn in the chat template; each must be one token. Default: the tokenizer's EOS token.
+    Example: ``eot_tokens: ['<|im_end|>']``."""
