@@ -33,6 +33,9 @@ SCHEDULER_NEEDS = {
 }
 """One of these must be in lr_scheduler_kwargs, as in the example."""
 
+OTHER_MODELS = r"[A-Z]\w*(For[A-Z]\w*|LMHeadModel)"
+"""What classes of models are called that are no causal language models, such as Llama4ForConditionalGeneration."""
+
 
 def check_together(config: Config, draft: Draft) -> None:
     """Report what does not fit together.
@@ -189,8 +192,11 @@ def _check_classes(config: Config, draft: Draft) -> None:
         if re.fullmatch(pattern, value):
             message = f"'{key}: {value}' has no effect: the class that the checkpoint names is used"
             draft.warn((key,), message, "remove the line")
-        else:
-            draft.report((key,), f"'{key}' cannot be '{value}'", f"remove the line, or write '{auto}'")
+            continue
+        message = f"'{key}' cannot be '{value}'"
+        if key == "model_type" and re.fullmatch(OTHER_MODELS, value):
+            message += ": it is not supported yet"
+        draft.report((key,), message, f"remove the line, or write '{auto}'")
 
 
 def _check_template(keys: Config | Dataset, draft: Draft, path: Path) -> None:

@@ -116,7 +116,21 @@ HEAD = "base_model: org/model\nlearning_rate: 2e-4\n"
             "model_type: AutoModelForSequenceClassification",
             4,
             13,
-            "'model_type' cannot be 'AutoModelForSequenceClassification'",
+            "'model_type' cannot be 'AutoModelForSequenceClassification': it is not supported yet",
+            "remove the line, or write 'AutoModelForCausalLM'",
+        ),
+        (
+            "model_type: MambaLMHeadModel",
+            4,
+            13,
+            "'model_type' cannot be 'MambaLMHeadModel': it is not supported yet",
+            "remove the line, or write 'AutoModelForCausalLM'",
+        ),
+        (
+            "model_type: llama",
+            4,
+            13,
+            "'model_type' cannot be 'llama'",
             "remove the line, or write 'AutoModelForCausalLM'",
         ),
         (
