@@ -48,6 +48,7 @@ def check_together(config: Config, draft: Draft) -> None:
         Says which keys were given, and takes the problems.
     """
     _check_data(config, draft)
+    _check_batch(config, draft)
     _check_warmup(config, draft)
     _check_saving(config, draft)
     _check_evaluation(config, draft)
@@ -100,6 +101,26 @@ def _check_data(config: Config, draft: Draft) -> None:
     if config.val_set_size > 0 and config.test_datasets:
         message = "'val_set_size' and 'test_datasets' both say what is evaluated on"
         draft.report(("val_set_size",), message, "remove one of the two", at="key")
+
+
+def _check_batch(config: Config, draft: Draft) -> None:
+    size, micro, steps = config.batch_size, config.micro_batch_size, config.gradient_accumulation_steps
+    keys = ("batch_size", "micro_batch_size", "gradient_accumulation_steps")
+    if size is None or any(draft.is_bad((key,)) for key in keys):
+        return
+    if draft.given("gradient_accumulation_steps"):
+        # A resolved config has all three.
+        if size != micro * steps:
+            message = (
+                f"'batch_size: {size}' is not micro_batch_size {micro} x gradient_accumulation_steps {steps}"
+            )
+            draft.report(("batch_size",), message, "keep 'micro_batch_size' and one of the other two")
+    elif not draft.given("micro_batch_size"):
+        message = "'batch_size' does not say how many samples a device computes at a time"
+        draft.report(("batch_size",), message, "add 'micro_batch_size: 1'", at="key")
+    elif size % micro:
+        message = f"'batch_size: {size}' is no multiple of 'micro_batch_size: {micro}'"
+        draft.report(("batch_size",), message, f"write 'batch_size: {-(-size // micro) * micro}'")
 
 
 def _check_warmup(config: Config, draft: Draft) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Literal
 
 import yaml
@@ -13,7 +14,7 @@ from ft_core.config.problems import Problem
 from ft_core.config.schema.adapter import AdapterKeys
 from ft_core.config.schema.checkpoint import CheckpointKeys
 from ft_core.config.schema.data import DataKeys, Dataset
-from ft_core.config.schema.distributed import DistributedKeys
+from ft_core.config.schema.distributed import DistributedKeys, FsdpConfig
 from ft_core.config.schema.evaluation import EvaluationKeys
 from ft_core.config.schema.launch import LaunchKeys
 from ft_core.config.schema.logging import LoggingKeys
@@ -25,6 +26,7 @@ from ft_core.config.schema.schedule import ScheduleKeys
 from ft_core.config.schema.sequence import SequenceKeys
 from ft_core.config.schema.tokenizer import SpecialTokens, TokenizerKeys
 from ft_core.config.schema.topic import Topic
+from ft_core.config.schema.values import Planned
 
 TOPICS = (
     ModelKeys,
@@ -48,6 +50,7 @@ INNER: dict[str, type[Topic]] = {
     "datasets": Dataset,
     "test_datasets": Dataset,
     "special_tokens": SpecialTokens,
+    "fsdp_config": FsdpConfig,
 }
 """Keys that hold keys, in a map or in a list of maps."""
 
@@ -152,6 +155,8 @@ class Config(
     def to_yaml(self, *, absolute_paths: bool = False) -> str:
         """Return the YAML that loads to an equal config: every value that is set, defaults included.
 
+        Keys that training does not do yet are left out: they hold nothing but their defaults.
+
         Parameters
         ----------
         absolute_paths
@@ -161,8 +166,27 @@ class Config(
         from ft_core.config.variables import escape
 
         config = with_absolute_paths(self) if absolute_paths else self
-        values: dict[str, Any] = config.model_dump(mode="json", exclude_none=True)
+        values: dict[str, Any] = config.model_dump(mode="json", exclude_none=True, exclude=_left_out())
         ordered = {
             key: escape(values[key]) for topic in TOPICS for key in topic.model_fields if key in values
         }
         return yaml.safe_dump(ordered, sort_keys=False, allow_unicode=True, width=10_000)
+
+
+@cache
+def _left_out() -> dict[str, Any]:
+    """Return pydantic's ``exclude`` for the keys that are `Planned`."""
+    planned = {key: _planned_keys(inner) for key, inner in INNER.items()}
+    inside = {
+        key: {"__all__": keys} if key.endswith(("dataset", "datasets")) else keys
+        for key, keys in planned.items()
+    }
+    return {**inside, **dict.fromkeys(_planned_keys(Config), True)}
+
+
+def _planned_keys(topic: type[Topic]) -> set[str]:
+    return {
+        key
+        for key, info in topic.model_fields.items()
+        if any(isinstance(mark, Planned) for mark in info.metadata)
+    }

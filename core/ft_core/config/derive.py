@@ -32,6 +32,12 @@ def derive(config: Config, given: Mapping[str, Any]) -> tuple[Config, dict[str, 
 
     if config.tokenizer_config is None:
         imply("tokenizer_config", config.base_model, "the tokenizer of base_model")
+    if config.batch_size is None:
+        size = config.micro_batch_size * config.gradient_accumulation_steps
+        imply("batch_size", size, "micro_batch_size x gradient_accumulation_steps")
+    elif "gradient_accumulation_steps" not in given:
+        steps = config.batch_size // config.micro_batch_size
+        imply("gradient_accumulation_steps", steps, "batch_size / micro_batch_size")
     if config.eval_batch_size is None:
         imply("eval_batch_size", config.micro_batch_size, "as micro_batch_size")
     if config.fp16 and config.bf16 == "auto":

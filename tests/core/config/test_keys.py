@@ -79,8 +79,13 @@ MEMORY = "remove it: weights are kept in 16 bit; 'gradient_checkpointing: true' 
             "'deepspeed' is not supported yet",
             "remove it: every GPU holds the whole model",
         ),
-        ("fsdp_version: 1", 1, "'fsdp_version' is not supported yet", "remove it"),
-        ("liger_rope: true", 1, "'liger_rope' is not supported yet", "remove it"),
+        (
+            "fsdp_version: 1",
+            1,
+            "'fsdp_version' is not supported yet",
+            "remove it: every GPU holds the whole model",
+        ),
+        ("grokfast_alpha: 0.9", 1, "'grokfast_alpha' is not supported yet", "remove it"),
         (
             "xformers_attention: true",
             1,

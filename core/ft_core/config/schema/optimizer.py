@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from ft_core.config.schema.topic import Topic
-from ft_core.config.schema.values import Choice, FreeMap, Number, names
+from ft_core.config.schema.values import Choice, FreeMap, MapList, Number, PathText, Planned, TextList, names
 
 # transformers.training_args.OptimizerNames of 5.23, without those that need optim_target_modules.
 OPTIMIZERS = names(
@@ -26,12 +26,26 @@ PLANNED_OPTIMIZERS = names(
     "flash_lion flash_sgd sinkgd lion_pytorch"
 )
 
+ONE_RATE = Planned("remove it: learning_rate holds for all trained weights")
+
 
 class OptimizerKeys(Topic):
     """How gradients change the weights."""
 
     learning_rate: Annotated[float, Number(above=0)]
-    """The largest learning rate, such as ``2e-4`` for LoRA or ``2e-5`` for all weights."""
+    """The largest learning rate, which the scheduler starts from and lowers: ``2e-4`` is usual for LoRA, ``2e-5`` for all
+    weights. Example: ``learning_rate: 2e-4``."""
+
+    embedding_lr: Annotated[float | None, Number(above=0), ONE_RATE] = None
+    """Learning rate of the input and output embeddings, where these are trained. Default: learning_rate.
+    Example: ``embedding_lr: 1e-5``."""
+
+    embedding_lr_scale: Annotated[float | None, Number(above=0), ONE_RATE] = None
+    """The same as a multiple of learning_rate. Example: ``embedding_lr_scale: 0.5``."""
+
+    lr_groups: Annotated[tuple[dict[str, Any], ...] | None, MapList(), ONE_RATE] = None
+    """Learning rates of their own for some layers: a list of maps with ``name``, ``modules`` (parts of the weights' names)
+    and ``lr``. Example: ``lr_groups: [{name: heads, modules: [lm_head], lr: 1e-5}]``."""
 
     optimizer: Annotated[
         str,
@@ -41,22 +55,55 @@ class OptimizerKeys(Topic):
             "use 'adamw_torch_fused', or 'adamw_bnb_8bit' to save memory",
         ),
     ] = "adamw_torch_fused"
-    """How gradients change the weights: a name of Transformers' ``OptimizerNames``."""
+    """How gradients change the weights: a name of Transformers' ``OptimizerNames``. AdamW keeps two numbers for each
+    trained weight; in 8 bit (``adamw_bnb_8bit``, needs the package bitsandbytes) these take a quarter of the memory.
+    Example: ``optimizer: adamw_bnb_8bit``."""
 
     optim_args: Annotated[dict[str, Any], FreeMap()] = Field(default_factory=dict)
-    """Further arguments of the optimizer."""
+    """Further arguments of the optimizer, by its own names. Example: ``optim_args: {foreach: false}``."""
+
+    optim_target_modules: Annotated[
+        tuple[str, ...] | Literal["all_linear"] | None,
+        TextList(keyword="all_linear"),
+        Planned("remove it: no supported optimizer treats some layers apart"),
+    ] = None
+    """Layers whose gradients the optimizers GaLore and APOLLO project to a lower rank, or ``all_linear``.
+    Example: ``optim_target_modules: [q_proj, v_proj]``."""
+
+    torchdistx_path: Annotated[
+        str | None, PathText(), Planned("remove it, and install torchdistx itself")
+    ] = None
+    """Folder of the package torchdistx, for the optimizer ``adamw_anyprecision``. Example: ``torchdistx_path: ./torchdistx``."""
 
     adam_beta1: Annotated[float, Number(minimum=0, below=1)] = 0.9
-    """Adam's decay of the gradient's mean."""
+    """Adam's decay of the gradient's mean: the nearer to 1, the longer past gradients count.
+    Example: ``adam_beta1: 0.9``."""
 
     adam_beta2: Annotated[float, Number(minimum=0, below=1)] = 0.999
-    """Adam's decay of the gradient's square."""
+    """Adam's decay of the gradient's square; ``0.95`` is usual for large models. Example: ``adam_beta2: 0.95``."""
+
+    adam_beta3: Annotated[
+        float | None, Number(minimum=0, below=1), Planned("remove it, and use 'optimizer: adamw_torch_fused'")
+    ] = None
+    """Third decay, of the optimizer CAME (https://arxiv.org/abs/2307.02047) alone. Example: ``adam_beta3: 0.9999``."""
 
     adam_epsilon: Annotated[float, Number(above=0)] = 1e-8
-    """Adam's term against division by zero."""
+    """Adam's term against division by zero. Example: ``adam_epsilon: 1e-6``."""
+
+    adam_epsilon2: Annotated[
+        float | None, Number(above=0), Planned("remove it, and use 'optimizer: adamw_torch_fused'")
+    ] = None
+    """Second such term, of the optimizer CAME alone. Example: ``adam_epsilon2: 1e-16``."""
 
     weight_decay: Annotated[float, Number(minimum=0)] = 0.0
-    """How strongly weights are pulled to zero."""
+    """How strongly weights are pulled to zero: the share that each step takes from them, times the learning rate.
+    Example: ``weight_decay: 0.01``."""
 
     max_grad_norm: Annotated[float, Number(minimum=0)] = 1.0
-    """Gradients are scaled down to this norm; 0: never."""
+    """Gradients are scaled down to this norm, all weights taken together; 0: never. Example: ``max_grad_norm: 1.0``."""
+
+    neftune_noise_alpha: Annotated[
+        float | None, Number(minimum=0), Planned("remove it: nothing is added to the embeddings")
+    ] = None
+    """Strength of the random noise that is added to the embeddings while training (NEFTune, Jain et al. 2023,
+    https://arxiv.org/abs/2310.05914); 5 is usual. Example: ``neftune_noise_alpha: 5``."""

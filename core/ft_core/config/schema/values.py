@@ -415,6 +415,25 @@ class WholeMap(FreeMap):
 
 
 @dataclass(frozen=True)
+class MapList(Checked):
+    """A list of maps whose keys are somebody else's to check, kept as a tuple."""
+
+    def check(self, value: object) -> tuple[dict[str, Any], ...]:
+        """Return the maps."""
+        if not isinstance(value, (list, tuple)):
+            raise rejected(f"must be {self.words}, not {shown(value)}", "begin each entry with '- '")
+        for index, item in enumerate(cast("Sequence[object]", value)):
+            if not isinstance(item, dict):
+                raise rejected(f"must hold maps only, not {shown(item)}", "", index)
+        return tuple(value)
+
+    @property
+    def words(self) -> str:
+        """What is accepted."""
+        return "a list of maps"
+
+
+@dataclass(frozen=True)
 class Either(Checked):
     """A value of one of several kinds, tried in their order."""
 

@@ -1,0 +1,106 @@
+"""Keys of the evaluation."""
+
+from __future__ import annotations
+
+import pytest
+
+LAST_WEIGHTS = "remove it: the last weights are the tuned model, and the loss is the only metric"
+LOSS_ONLY = "remove it: the loss is the only metric"
+NO_SAMPLES = "remove it, and chat with the tuned model"
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("eval_strategy: no", "no"),
+        ("eval_strategy: epoch", "epoch"),
+        ("eval_steps: 0.1", 0.1),
+        ("eval_steps: '50'", 50),
+        ("evals_per_epoch: 0", 0),
+        ("eval_on_start: true", True),
+        ("eval_batch_size: 4", 4),
+        ("early_stopping_patience: 3", 3),
+        ("metric_for_best_model: eval_loss", "eval_loss"),
+        ("greater_is_better: false", False),
+        ("do_causal_lm_eval: true", True),
+        ("eval_causal_lm_metrics: [sacrebleu, chrf]", ("sacrebleu", "chrf")),
+        ("generate_samples: true", True),
+        ("num_generation_samples: 5", 5),
+        ("generation_max_new_tokens: 100", 100),
+        ("generation_temperature: 0", 0.0),
+        ("generation_top_p: 0.9", 0.9),
+        ("generation_top_k: 50", 50),
+        ("generation_prompt_ratio: 0.3", 0.3),
+        ("generation_do_sample: false", False),
+    ],
+)
+def test_accepted(stored, line, value):
+    found = stored(line)
+    assert (found, type(found)) == (value, type(value))
+
+
+@pytest.mark.parametrize(
+    ("line", "message", "fix"),
+    [
+        (
+            "eval_strategy: epochs",
+            "cannot be 'epochs'; did you mean 'epoch'?",
+            "use 'epoch', 'steps' or 'no'",
+        ),
+        ("eval_steps: 0", "must be greater than 0, not 0", ""),
+        ("eval_batch_size: 0", "must be at least 1, not 0", ""),
+        ("early_stopping_patience: 0", "must be at least 1, not 0", ""),
+        ("metric_for_best_model: 3", "must be text, not 3", "put it in quotes if it is meant as text"),
+        ("eval_causal_lm_metrics: chrf", "must be a list of texts, not 'chrf'", "write [chrf]"),
+        ("generation_temperature: -1", "must be at least 0, not -1", ""),
+        ("generation_top_p: 0", "must be greater than 0 and at most 1, not 0", ""),
+        ("generation_prompt_ratio: 2", "must be at least 0 and at most 1, not 2", ""),
+    ],
+)
+def test_refused_values(complaint, line, message, fix):
+    assert complaint(line) == (message, fix)
+
+
+@pytest.mark.parametrize(
+    ("line", "fix"),
+    [
+        ("eval_on_start: true", "remove it: the first evaluation comes after some training"),
+        (
+            "early_stopping_patience: 3",
+            "remove it, watch the evaluation loss, and stop the run by its button",
+        ),
+        ("metric_for_best_model: eval_loss", LAST_WEIGHTS),
+        ("greater_is_better: true", LAST_WEIGHTS),
+        ("do_causal_lm_eval: true", LOSS_ONLY),
+        ("eval_causal_lm_metrics: [chrf]", LOSS_ONLY),
+        ("generate_samples: true", NO_SAMPLES),
+        ("num_generation_samples: 5", NO_SAMPLES),
+        ("generation_max_new_tokens: 100", NO_SAMPLES),
+        ("generation_temperature: 0.2", NO_SAMPLES),
+        ("generation_top_p: 0.9", NO_SAMPLES),
+        ("generation_top_k: 50", NO_SAMPLES),
+        ("generation_prompt_ratio: 0.3", NO_SAMPLES),
+    ],
+)
+def test_not_done_yet(errors, required, line, fix):
+    key = line.partition(":")[0]
+    assert errors(required + line) == [(4, 1, f"'{key}' is not supported yet", fix)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "eval_on_start: false",
+        "early_stopping_patience:",
+        "greater_is_better: false",
+        "eval_causal_lm_metrics: []",
+        "num_generation_samples: 3",
+        "generation_max_new_tokens: 50",
+        "generation_temperature: 0.7",
+        "generation_prompt_ratio: 0.5",
+        "generation_do_sample: true",
+        "generation_do_sample: false",
+    ],
+)
+def test_asks_for_nothing(warnings, required, line):
+    assert warnings(required + line) == []
