@@ -37,6 +37,9 @@ EXAMPLES = {
 }
 """A line to add for each required key."""
 
+LAUNCHER_KEYS = ("provider", "gpu", "gpu_count")
+"""What a config of Axolotl's cloud launchers says, and no config of a run does."""
+
 
 def load_config(
     source: str | LocalPath | Mapping[str, Any],
@@ -77,7 +80,11 @@ def load_config(
     draft.problems += document.problems
     apply_overrides(draft, overrides or {})
     rename_keys(draft)
+    _refuse_launcher(draft)
     draft.data = keep_supported(draft, draft.data, "top")
+    if draft.is_bad(("pretraining_dataset",)) and "datasets" not in draft.data:
+        # It says what to train on; that it is refused is enough.
+        draft.bad.add(("datasets",))
     config = _validate(draft)
     check_together(config, draft)
     if check_paths:
@@ -140,6 +147,16 @@ def _top_map(document: Document, text: str, first_line: int, overridden: bool) -
     raise ConfigError(problems, text, first_line)
 
 
+def _refuse_launcher(draft: Draft) -> None:
+    """Report a config of a cloud launcher, which stands beside that of the run, by one problem in place of one a key."""
+    key = next((key for key in LAUNCHER_KEYS if key in draft.data), None)
+    if key is not None and "base_model" not in draft.data:
+        message = f"'{key}' is not supported yet: this is the config of a cloud launcher, and not of a run"
+        draft.report((key,), message, "give the config of the run that it launches", at="key")
+        draft.data = {}
+        draft.bad.update((required,) for required in STAND_INS)
+
+
 def _validate(draft: Draft) -> Config:
     """Return the typed values, reporting those of a wrong kind and standing in for them."""
     try:
@@ -177,6 +194,8 @@ def _report_invalid(draft: Draft, details: ErrorDetails) -> None:
             holder = path[:-1]
             if path in draft.document.keys:
                 message = f"'{path[-1]}' is empty"
+                if path[-1] == "type":
+                    message += ": rows that are tokenized already are not supported yet"
             else:
                 message = f"'{dotted(holder)}' has no '{path[-1]}'" if holder else f"'{path[-1]}' is missing"
             draft.report(path, message, f"add '{EXAMPLES[str(path[-1])]}'")

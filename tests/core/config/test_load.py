@@ -1,0 +1,70 @@
+"""What is said of a config as a whole: nothing is trained on, or it is no config of a run at all."""
+
+import pytest
+
+from ft_core.config import ConfigError, load_config
+
+RUN = "base_model: org/model\nlearning_rate: 2e-4\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "problems"),
+    [
+        # What is trained on is named, and refused: it is not missing.
+        (
+            RUN + "pretraining_dataset: [{path: a/b, type: pretrain}]",
+            [(3, 1, "pretraining_dataset", "'pretraining_dataset' is not supported yet")],
+        ),
+        # An empty one names nothing.
+        (RUN + "pretraining_dataset:", [(None, None, "datasets", "'datasets' is missing")]),
+        # Beside it, the other is read as ever.
+        (
+            RUN + "pretraining_dataset: [{path: a/b}]\ndatasets: [{path: c/d, type: alpacca}]",
+            [
+                (3, 1, "pretraining_dataset", "'pretraining_dataset' is not supported yet"),
+                (4, 30, "datasets[0].type", "'type' cannot be 'alpacca'; did you mean 'alpaca'?"),
+            ],
+        ),
+        (
+            RUN + "datasets: [{path: a/b, type: }]",
+            [
+                (
+                    3,
+                    29,
+                    "datasets[0].type",
+                    "'type' is empty: rows that are tokenized already are not supported yet",
+                )
+            ],
+        ),
+    ],
+)
+def test_what_is_trained_on(text, problems):
+    with pytest.raises(ConfigError) as raised:
+        load_config(text)
+    found = raised.value.problems
+    assert [(problem.line, problem.column, problem.key, problem.message) for problem in found] == problems
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "key"),
+    [
+        ("# comment\nprovider: some-cloud\nnodes: 2\nmemory: 128", 2, "provider"),
+        ("volumes:\n  - {name: data, mount: /data}\ngpu: h100\ngpu_count: 8", 3, "gpu"),
+    ],
+)
+def test_a_launchers_config_is_refused_by_one_problem(text, line, key):
+    with pytest.raises(ConfigError) as raised:
+        load_config(text)
+    (problem,) = raised.value.problems
+    assert (problem.line, problem.column, problem.key) == (line, 1, key)
+    assert (
+        problem.message
+        == f"'{key}' is not supported yet: this is the config of a cloud launcher, and not of a run"
+    )
+    assert problem.fix == "give the config of the run that it launches"
+
+
+def test_a_launchers_key_in_a_runs_config_is_an_unknown_key(required):
+    with pytest.raises(ConfigError) as raised:
+        load_config(required + "gpu_count: 8")
+    assert [problem.message for problem in raised.value.problems] == ["unknown key 'gpu_count'"]
