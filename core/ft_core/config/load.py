@@ -37,6 +37,9 @@ EXAMPLES = {
 }
 """A line to add for each required key."""
 
+OTHER_SOURCES = ("pretraining_dataset", "nemo_gym_datasets")
+"""Keys that say what is trained on in place of datasets."""
+
 LAUNCHER_KEYS = ("provider", "gpu", "gpu_count")
 """What a config of Axolotl's cloud launchers says, and no config of a run does."""
 
@@ -82,8 +85,8 @@ def load_config(
     rename_keys(draft)
     _refuse_launcher(draft)
     draft.data = keep_supported(draft, draft.data, "top")
-    if draft.is_bad(("pretraining_dataset",)) and "datasets" not in draft.data:
-        # It says what to train on; that it is refused is enough.
+    if "datasets" not in draft.data and any(draft.is_bad((key,)) for key in OTHER_SOURCES):
+        # What to train on is given; that it is refused is enough.
         draft.bad.add(("datasets",))
     config = _validate(draft)
     check_together(config, draft)

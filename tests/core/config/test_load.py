@@ -15,6 +15,10 @@ RUN = "base_model: org/model\nlearning_rate: 2e-4\n"
             RUN + "pretraining_dataset: [{path: a/b, type: pretrain}]",
             [(3, 1, "pretraining_dataset", "'pretraining_dataset' is not supported yet")],
         ),
+        (
+            RUN + "nemo_gym_datasets: [{path: tasks.jsonl}]",
+            [(3, 1, "nemo_gym_datasets", "'nemo_gym_datasets' is not supported yet")],
+        ),
         # An empty one names nothing.
         (RUN + "pretraining_dataset:", [(None, None, "datasets", "'datasets' is missing")]),
         # Beside it, the other is read as ever.
