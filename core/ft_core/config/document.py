@@ -19,11 +19,16 @@ from ft_core.config.variables import VariableError, substitute
 Path = tuple[str | int, ...]
 """The way to a value: ``("datasets", 0, "path")``."""
 
-MAX_BYTES = 10_000_000
-"""The longest text that is read."""
+MAX_BYTES = 1_000_000
+"""The longest text that is read; scanning one takes most of a second."""
 
-MAX_VALUES = 20_000
+MAX_VALUES = 10_000
 """The most values that a config may hold once its aliases are expanded (against nested aliases that double each time)."""
+
+MAX_DIGITS = 400
+"""The longest number; the cost of reading one grows with the square of its length."""
+
+NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
 MAX_DEPTH = 50
 """Levels of lists and maps; a config needs five."""
@@ -253,12 +258,14 @@ class _Composer:
             tag = self.loader.resolve(yaml.ScalarNode, event.value, event.implicit)
         node = yaml.ScalarNode(tag, event.value, event.start_mark, event.end_mark, event.style)
         try:
+            if tag in NUMBERS and len(event.value) > MAX_DIGITS:
+                raise ValueError(event.value)
             value = self.loader.construct_object(node)
         except yaml.constructor.ConstructorError:
             self.report(place, f"the tag '{clipped(tag)}' is not supported", "remove the tag")
             return _Node(place, None, broken=True)
-        except ValueError:
-            # Such as the date 2024-13-45, or an integer of more digits than Python reads.
+        except (ValueError, LookupError, AttributeError, OverflowError):
+            # Such as the date 2024-13-45, or what PyYAML lets through for '!!int', '!!bool maybe' and '!!timestamp x'.
             self.report(
                 place, f"'{clipped(event.value)}' is not a valid value", "put it in quotes if it is text"
             )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ft_core.config.document import Document, Path, Place
-from ft_core.config.problems import Problem
+from ft_core.config.problems import Problem, in_order
 
 
 @dataclass
@@ -22,7 +22,7 @@ class Draft:
     overridden
         Paths that an override set.
     moved
-        Where the value of a path stood before it was moved there from an older name.
+        Where the value of a path, and what it holds, stood before an older form was translated.
     bad
         Paths whose value is known to be wrong, so that nothing further is said about them.
     problems
@@ -39,6 +39,13 @@ class Draft:
     def given(self, key: str) -> bool:
         """Whether the top-level `key` was given a value that is not wrong."""
         return key in self.data and not self.is_bad((key,))
+
+    def written(self, path: Path) -> Path:
+        """Return where the value of `path` was written, before any translation of an older form."""
+        for length in range(len(path), 0, -1):
+            if path[:length] in self.moved:
+                return self.moved[path[:length]] + path[length:]
+        return path
 
     def is_bad(self, path: Path) -> bool:
         """Whether `path`, or what holds it, is known to be wrong."""
@@ -57,7 +64,7 @@ class Draft:
 
     def place(self, path: Path, at: Literal["key", "value"]) -> Place | None:
         """Return where `path` stands in the text, or the nearest thing that holds it."""
-        path = self.moved.get(path, path)
+        path = self.written(path)
         while path:
             found = self.document.keys.get(path) if at == "key" else None
             if found := found or self.document.values.get(path):
@@ -74,20 +81,36 @@ class Draft:
         at: Literal["key", "value"] = "value",
         severity: Literal["error", "warning"] = "error",
     ) -> None:
-        """Add a problem about `path`, and mark its value as bad if it is an error."""
+        """Add a problem about `path`, and mark its value as bad if it is an error.
+
+        Its place and key are those where the value was written, and an error about a translated value names the older
+        form too.
+        """
+        written = self.written(path)
         if severity == "error":
             self.bad.add(path)
-        override = self.override_of(self.moved.get(path, path))
+            if written[-1] != path[-1] and isinstance(written[-1], str):
+                message += f" (here written '{written[-1]}')"
+        override = self.override_of(written)
         if override is not None:
             place, message = None, f"--set {dotted(override)}: {message}"
         else:
             place = self.place(path, at)
         line, column = (place.line, place.column) if place else (None, None)
-        self.problems.append(Problem(line, column, dotted(path), message, fix, severity))
+        self.problems.append(Problem(line, column, dotted(written), message, fix, severity))
 
     def warn(self, path: Path, message: str, fix: str = "", *, at: Literal["key", "value"] = "key") -> None:
         """Add a warning about `path`."""
         self.report(path, message, fix, at=at, severity="warning")
+
+    def told(self) -> list[Problem]:
+        """Return the problems in the order of the text, each once; a warning about what an error is about is left out."""
+        wrong = {problem.key for problem in self.problems if problem.severity == "error"}
+        # Twice: an entry of a list that a translation made into several.
+        problems = dict.fromkeys(
+            problem for problem in self.problems if problem.severity == "error" or problem.key not in wrong
+        )
+        return sorted(problems, key=in_order)
 
 
 def dotted(path: Path) -> str:

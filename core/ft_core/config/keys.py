@@ -25,25 +25,19 @@ from ft_core.config.schema.values import Planned
 AXOLOTL_LEVELS = {"datasets": "dataset", "test_datasets": "dataset"}
 """Keys whose inner keys ``axolotl_keys.json`` lists under another name."""
 
+MAX_GUESSED = 100
+"""Problems after which no key is guessed any more: what is so wrong is no config, and a guess takes a millisecond."""
+
 ADVICE = {
     "sample_packing": "remove it: each sample is a row of its own, padded to the longest of its batch",
     "eval_sample_packing": "remove it: each sample is a row of its own, padded to the longest of its batch",
     "load_in_4bit": "remove it: weights are kept in 16 bit; 'gradient_checkpointing: true' or a smaller base_model saves memory",
     "load_in_8bit": "remove it: weights are kept in 16 bit; 'gradient_checkpointing: true' or a smaller base_model saves memory",
-    "fsdp": "remove it: every GPU holds the whole model",
     "lora_model_dir": "remove it: training starts from a new adapter",
     "pretraining_dataset": "use 'datasets' with 'type: completion'",
     "tokens": "remove it: the vocabulary stays as it is",
     "added_tokens_overrides": "remove it: the vocabulary stays as it is",
     "group_by_length": "remove it: samples are trained in random order",
-    "flex_attention": "use 'attn_implementation: sdpa'",
-    "xformers_attention": "use 'attn_implementation: sdpa'",
-    "sage_attention": "use 'attn_implementation: sdpa'",
-    "s2_attention": "use 'attn_implementation: sdpa'",
-    "bfloat16": "use 'bf16: true'",
-    "float16": "use 'fp16: true'",
-    "float32": "use 'bf16: false'",
-    "train_on_split": "use 'split'",
     "conversation": "use 'type: chat_template'",
     "drop_system_message": "remove the system messages from the data",
     "message_field_training_detail": "use message_field_training to choose whole messages",
@@ -132,6 +126,9 @@ def _keep_inner(draft: Draft, key: str, value: Any, path: Path) -> Any:
 
 
 def _report_unknown(draft: Draft, key: str, holder: str, path: Path) -> None:
+    if len(draft.problems) >= MAX_GUESSED:
+        draft.report(path, f"unknown key {shown(key)}", "remove it", at="key")
+        return
     options = [*fields_of(holder), "model_revision"]
     # A key of another level, such as a dataset's key at the top, is a matter of indentation.
     homes = [other for other in ("top", *INNER) if other != holder and key in fields_of(other)]

@@ -17,7 +17,7 @@ from ft_core.config.draft import Draft, dotted
 from ft_core.config.keys import keep_supported
 from ft_core.config.overrides import apply_overrides
 from ft_core.config.paths import check_files
-from ft_core.config.problems import ConfigError, Problem, in_order, shown
+from ft_core.config.problems import ConfigError, Problem, shown
 from ft_core.config.renamed import rename_keys
 from ft_core.config.variables import VariableError, as_data
 
@@ -93,9 +93,9 @@ def load_config(
     if check_paths:
         check_files(config, draft)
     if any(problem.severity == "error" for problem in draft.problems):
-        raise ConfigError(draft.problems, text, first_line)
+        raise ConfigError(draft.told(), text, first_line)
     config, reasons = derive(config, draft.data)
-    warnings = tuple(sorted(draft.problems, key=in_order))
+    warnings = tuple(draft.told())
     return config.with_provenance(Provenance(text, warnings, _origins(draft, reasons)))
 
 
@@ -169,15 +169,21 @@ def _validate(draft: Draft) -> Config:
             _report_invalid(draft, details)
     wrong = {bad[0] for bad in draft.bad if bad[0] not in ("datasets", "test_datasets") or len(bad) == 1}
     data = {key: value for key, value in draft.data.items() if key not in wrong}
+    in_entries: dict[Path, set[str | int]] = {}
+    for bad in draft.bad:
+        if len(bad) > 2:
+            in_entries.setdefault(bad[:2], set()).add(bad[2])
     for key in ("datasets", "test_datasets"):
         if isinstance(data.get(key), list):
-            data[key] = [_mended_entry(draft, entry, (key, index)) for index, entry in enumerate(data[key])]
+            data[key] = [
+                _mended_entry(entry, in_entries.get((key, index), set()))
+                for index, entry in enumerate(data[key])
+            ]
     return Config.model_validate({**STAND_INS, **data})
 
 
-def _mended_entry(draft: Draft, entry: Any, path: Path) -> dict[str, Any]:
-    """Return the dataset entry with stand-ins for what is missing or wrong."""
-    wrong = {bad[2] for bad in draft.bad if bad[:2] == path and len(bad) > 2}
+def _mended_entry(entry: Any, wrong: set[str | int]) -> dict[str, Any]:
+    """Return the dataset entry with stand-ins for the keys that are missing or `wrong`."""
     right = (
         {key: value for key, value in entry.items() if key not in wrong} if isinstance(entry, dict) else {}
     )
@@ -188,13 +194,13 @@ def _report_invalid(draft: Draft, details: ErrorDetails) -> None:
     """Report one of pydantic's errors."""
     context = details.get("ctx", {})
     path: Path = details["loc"]
+    name = f"'{path[-1]}'" if isinstance(path[-1], str) else f"'{dotted(draft.written(path))}'"
     if context.get("item") is not None:
         path = (*path, context["item"])
-    name = f"'{details['loc'][-1]}'" if isinstance(details["loc"][-1], str) else f"'{dotted(details['loc'])}'"
     kind = details["type"]
     if kind == "missing":
         if not draft.is_bad(path):
-            holder = path[:-1]
+            holder = draft.written(path[:-1])
             if path in draft.document.keys:
                 message = f"'{path[-1]}' is empty"
                 if path[-1] == "type":
@@ -227,7 +233,7 @@ def _origins(draft: Draft, reasons: Mapping[str, str]) -> dict[str, Origin]:
     origins: dict[str, Origin] = {}
 
     def visit(value: Any, path: Path) -> None:
-        override = draft.override_of(draft.moved.get(path, path))
+        override = draft.override_of(draft.written(path))
         if override is not None:
             origins[dotted(path)] = Origin("override", None, f"--set {dotted(override)}")
         else:

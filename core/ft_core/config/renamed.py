@@ -1,89 +1,178 @@
-"""Older and second names of keys, and what they are called now."""
+"""Older and second names of keys, and older ways to write what another key says today.
+
+Each is translated, with a warning that says what to write now; Axolotl refuses most of them, or ignores them without a
+word. docs/reference/compatibility.md lists them all.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ft_core.config.document import Path
 from ft_core.config.draft import Draft
+from ft_core.config.renamed_datasets import rename_in_datasets
+from ft_core.config.renamed_fsdp import rename_fsdp
+from ft_core.config.retired import drop_retired
+from ft_core.config.translate import asks, copied, in_short, move, take
 
-ALIASES = {"model_revision": "revision_of_model", "type_of_model": "model_type"}
+ALIASES = {
+    "model_config": "overrides_of_model_config",
+    "model_kwargs": "overrides_of_model_kwargs",
+    "model_revision": "revision_of_model",
+    "type_of_model": "model_type",
+}
 """Second names, as good as the first."""
 
-OLDER = {"evaluation_strategy": "eval_strategy"}
+OLDER = {
+    "adam_eps": "adam_epsilon",
+    "dataset_processes": "dataset_num_proc",
+    "dpo_beta": "rl_beta",
+    "eval_max_new_tokens": "generation_max_new_tokens",
+    "eval_table_max_new_tokens": "generation_max_new_tokens",
+    "evaluation_strategy": "eval_strategy",
+    "load_4bit": "gptq",
+    "noisy_embedding_alpha": "neftune_noise_alpha",
+    "pretrain_multipack_buffer_size": "streaming_multipack_buffer_size",
+    "push_to_hub_model_id": "hub_model_id",
+    "random_init_weights": "reinit_weights",
+    "relora_anneal_steps": "jagged_restart_anneal_steps",
+    "relora_warmup_steps": "jagged_restart_warmup_steps",
+    "sequence_parallel_degree": "context_parallel_size",
+}
 """Names that Axolotl gave up."""
 
-ATTENTION = {"flash_attention": "flash_attention_2", "sdp_attention": "sdpa", "eager_attention": "eager"}
+ATTENTION = {
+    "flash_attention": "flash_attention_2",
+    "sdp_attention": "sdpa",
+    "eager_attention": "eager",
+    "xformers_attention": "xformers",
+    "flex_attention": "flex_attention",
+    "sage_attention": "sage",
+}
 """Switches that attn_implementation replaced."""
 
-MESSAGE_FIELDS = {"message_field_role": "role", "message_field_content": "content"}
-"""Keys of a dataset that message_property_mappings replaced."""
+ATTENTION_WORDS = {"flash": "flash_attention_2", "sdp": "sdpa", "flex": "flex_attention"}
+"""What ``attention:`` called some of them."""
+
+PRECISION = {
+    "bfloat16": (
+        {"bf16": True},
+        "the weights that are trained stay in float32, where Axolotl keeps them in bfloat16",
+    ),
+    "float16": (
+        {"bf16": False, "fp16": True},
+        "the weights that are trained stay in float32, where Axolotl keeps them in float16",
+    ),
+    "float32": ({"bf16": False, "fp16": False}, ""),
+}
+"""Switches for training without mixed precision: what they mean for today's keys, and how that differs."""
 
 
 def rename_keys(draft: Draft) -> None:
-    """Move the values of older names to today's, with a warning where the name is no longer one."""
-    data = draft.data
-    for old, new in (*ALIASES.items(), *OLDER.items()):
-        if old not in data:
-            continue
-        value = data.pop(old)
-        if value is None:
-            continue
-        if data.get(new) is not None:
-            draft.report((old,), f"'{old}' and '{new}' are the same key", f"keep only '{new}'", at="key")
-            continue
-        if old in OLDER:
+    """Move the values of older forms to where they belong today, with a warning where the form is no longer one."""
+    draft.data = copied(draft.data)
+    drop_retired(draft)
+    for old, new in ALIASES.items():
+        if (value := take(draft.data, old)) is not None:
+            move(draft, (old,), (new,), value)
+    for old, new in OLDER.items():
+        value = draft.data.pop(old, None)
+        # A bare 'no' is false in YAML 1.1.
+        if asks(value) or (value is False and new == "eval_strategy"):
             draft.warn((old,), f"'{old}' is now called '{new}'", f"write '{new}'")
-        _move(draft, data, (old,), (new,), value)
+            move(draft, (old,), (new,), value)
     _rename_attention(draft)
-    for key in ("datasets", "test_datasets"):
-        entries = data.get(key)
-        for index, entry in enumerate(entries if isinstance(entries, list) else []):
-            if isinstance(entry, dict):
-                _rename_message_fields(draft, entry, (key, index))
+    _rename_precision(draft)
+    _rename_relora(draft)
+    _rename_token_map(draft)
+    _split_gc_steps(draft)
+    _rename_eval_table(draft)
+    if (value := take(draft.data, "rope_scaling")) is not None:
+        _told(draft, "rope_scaling", "overrides_of_model_config: {rope_scaling: ...}")
+        move(draft, ("rope_scaling",), ("overrides_of_model_config", "rope_scaling"), value)
+    rename_fsdp(draft)
+    rename_in_datasets(draft)
+
+
+def _told(draft: Draft, old: str, now: str, difference: str = "") -> None:
+    """Warn that the top-level key `old` is written `now` today."""
+    more = f"; {difference}" if difference else ""
+    draft.warn((old,), f"'{old}' is now written '{now}'{more}", f"write '{now}'")
 
 
 def _rename_attention(draft: Draft) -> None:
     for old, name in ATTENTION.items():
-        value = draft.data.get(old)
-        if value is not True:
+        if _take_switch(draft, old):
+            _told(draft, old, f"attn_implementation: {name}")
+            move(draft, (old,), ("attn_implementation",), name)
+    value = take(draft.data, "attention")
+    if value is not None:
+        name = ATTENTION_WORDS.get(value, value) if isinstance(value, str) else value
+        _told(draft, "attention", f"attn_implementation: {in_short(name)}")
+        move(draft, ("attention",), ("attn_implementation",), name)
+
+
+def _take_switch(draft: Draft, key: str) -> bool:
+    """Remove the switch `key` and return whether it is on; what is neither true nor false is an error."""
+    value = take(draft.data, key)
+    if value is None or (isinstance(value, str) and value.lower() == "false"):
+        return False
+    if value is True or (isinstance(value, str) and value.lower() == "true"):
+        return True
+    draft.report((key,), f"'{key}' must be true or false", "write 'true', or remove it")
+    return False
+
+
+def _rename_precision(draft: Draft) -> None:
+    for old, (formats, difference) in PRECISION.items():
+        if not _take_switch(draft, old):
             continue
-        del draft.data[old]
-        if draft.data.get("attn_implementation") is not None:
-            message = f"'{old}' and 'attn_implementation' both choose how attention is computed"
-            draft.report((old,), message, f"remove '{old}'", at="key")
-            continue
-        draft.warn(
-            (old,),
-            f"'{old}' is now written 'attn_implementation: {name}'",
-            f"write 'attn_implementation: {name}'",
+        _told(draft, old, ", ".join(f"{key}: {str(on).lower()}" for key, on in formats.items()), difference)
+        for key, on in formats.items():
+            # 'bf16: false' beside 'bfloat16: true' meant: no mixed precision.
+            if on and not asks(draft.data.get(key)) and not draft.override_of((key,)):
+                draft.data.pop(key, None)
+            if draft.data.get(key) == "auto" and not draft.override_of((key,)):
+                del draft.data[key]
+            if not move(draft, (old,), (key,), on) and draft.is_bad((old,)):
+                break
+
+
+def _rename_relora(draft: Draft) -> None:
+    value = take(draft.data, "relora_steps")
+    if value is not None:
+        _told(draft, "relora_steps", f"relora: true, jagged_restart_steps: {in_short(value)}")
+        move(draft, ("relora_steps",), ("relora",), True)
+        move(draft, ("relora_steps",), ("jagged_restart_steps",), value)
+
+
+def _rename_token_map(draft: Draft) -> None:
+    """Move a map under ``tokens``, where special tokens stood in 2023; today it is a list of new tokens."""
+    tokens = draft.data.get("tokens")
+    if not isinstance(tokens, dict):
+        return
+    del draft.data["tokens"]
+    given: dict[str, Any] = {key: value for key, value in tokens.items() if value is not None}
+    if given:
+        _told(draft, "tokens", "special_tokens: {...}")
+    for key, value in given.items():
+        move(draft, ("tokens", key), ("special_tokens", key), value)
+
+
+def _split_gc_steps(draft: Draft) -> None:
+    value = take(draft.data, "gc_steps")
+    if value is not None:
+        _told(
+            draft,
+            "gc_steps",
+            f"torch_empty_cache_steps: {in_short(value)}, gc_collect_steps: {in_short(value)}",
         )
-        _move(draft, draft.data, (old,), ("attn_implementation",), name)
+        move(draft, ("gc_steps",), ("torch_empty_cache_steps",), value)
+        move(draft, ("gc_steps",), ("gc_collect_steps",), value)
 
 
-def _rename_message_fields(draft: Draft, entry: dict[str, Any], path: Path) -> None:
-    for old, name in MESSAGE_FIELDS.items():
-        value = entry.get(old)
-        if not isinstance(value, str) or not value:
-            continue
-        del entry[old]
-        mappings = entry.get("message_property_mappings") or {}
-        if not isinstance(mappings, dict) or name in mappings:
-            message = f"'{old}' and 'message_property_mappings' say the same"
-            draft.report((*path, old), message, f"remove '{old}'", at="key")
-            continue
-        draft.warn(
-            (*path, old),
-            f"'{old}' is now written 'message_property_mappings: {{{name}: {value}}}'",
-            "write it so",
-        )
-        entry["message_property_mappings"] = mappings
-        _move(draft, mappings, (*path, old), (*path, "message_property_mappings", name), value)
-        draft.moved.setdefault((*path, "message_property_mappings"), (*path, old))
-
-
-def _move(draft: Draft, holder: dict[str, Any], old: Path, new: Path, value: Any) -> None:
-    holder[str(new[-1])] = value
-    draft.moved[new] = old
-    if old in draft.bad:
-        draft.bad.add(new)
+def _rename_eval_table(draft: Draft) -> None:
+    value = take(draft.data, "eval_table_size")
+    if value is not None and value != 0:
+        _told(draft, "eval_table_size", f"generate_samples: true, num_generation_samples: {in_short(value)}")
+        move(draft, ("eval_table_size",), ("generate_samples",), True)
+        move(draft, ("eval_table_size",), ("num_generation_samples",), value)

@@ -223,7 +223,7 @@ def test_a_file(tmp_path, required):
     [
         (None, "'{file}' cannot be read: No such file or directory", "check the path"),
         (b"\xff\xfe\x00", "'{file}' is not UTF-8 text", "save it as UTF-8"),
-        (b"a: " + b"x" * 10_000_001, "the config is longer than 10 MB", "keep data in files of its own"),
+        (b"a: " + b"x" * 1_000_001, "the config is longer than 1 MB", "keep data in files of its own"),
     ],
 )
 def test_a_file_that_cannot_be_read(tmp_path, content, message, fix):

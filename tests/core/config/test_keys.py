@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ft_core.config import Dataset, load_config
+from ft_core.config import Dataset
 from ft_core.config.config import INNER
 from ft_core.config.keys import ADVICE, axolotl_keys, fields_of, is_planned
 
@@ -87,12 +87,6 @@ MEMORY = "remove it: weights are kept in 16 bit; 'gradient_checkpointing: true' 
         ),
         ("grokfast_alpha: 0.9", 1, "'grokfast_alpha' is not supported yet", "remove it"),
         (
-            "xformers_attention: true",
-            1,
-            "'xformers_attention' is not supported yet",
-            "use 'attn_implementation: sdpa'",
-        ),
-        (
             "special_tokens: {additional_special_tokens: [a]}",
             18,
             "'additional_special_tokens' is not supported yet",
@@ -142,78 +136,6 @@ def test_every_key_of_axolotl_is_known_once():
     holders = ("top", *INNER)
     for key in ADVICE:
         assert any(key in axolotl_keys(holder) and key not in fields_of(holder) for holder in holders), key
-
-
-@pytest.mark.parametrize(
-    ("line", "key", "value", "message"),
-    [
-        ("model_revision: abc", "revision_of_model", "abc", None),
-        ("type_of_model: AutoModelForCausalLM", "model_type", "AutoModelForCausalLM", None),
-        (
-            "evaluation_strategy: no",
-            "eval_strategy",
-            "no",
-            "'evaluation_strategy' is now called 'eval_strategy'",
-        ),
-        (
-            "flash_attention: true",
-            "attn_implementation",
-            "flash_attention_2",
-            "'flash_attention' is now written 'attn_implementation: flash_attention_2'",
-        ),
-        (
-            "sdp_attention: true",
-            "attn_implementation",
-            "sdpa",
-            "'sdp_attention' is now written 'attn_implementation: sdpa'",
-        ),
-        (
-            "eager_attention: true",
-            "attn_implementation",
-            "eager",
-            "'eager_attention' is now written 'attn_implementation: eager'",
-        ),
-    ],
-)
-def test_older_and_second_names(required, line, key, value, message):
-    config = load_config(required + line)
-    assert getattr(config, key) == value
-    assert [(warning.line, warning.column, warning.message) for warning in config.warnings] == (
-        [(4, 1, message)] if message else []
-    )
-    assert (config.origin(key).kind, config.origin(key).line) == ("line", 4)
-
-
-def test_both_names_of_a_key(errors, required):
-    assert errors(required + "revision_of_model: a\nmodel_revision: b") == [
-        (5, 1, "'model_revision' and 'revision_of_model' are the same key", "keep only 'revision_of_model'")
-    ]
-    assert errors(required + "attn_implementation: sdpa\nflash_attention: true") == [
-        (
-            5,
-            1,
-            "'flash_attention' and 'attn_implementation' both choose how attention is computed",
-            "remove 'flash_attention'",
-        )
-    ]
-
-
-def test_the_older_names_of_message_properties(warnings, errors):
-    text = "base_model: a/b\nlearning_rate: 1\ndatasets:\n- path: a/b\n  type: chat_template\n  message_field_role: from\n"
-    config = load_config(text + "  message_field_content: value\n")
-    assert config.datasets[0].message_property_mappings == {"role": "from", "content": "value"}
-    assert [(warning.line, warning.message) for warning in config.warnings] == [
-        (6, "'message_field_role' is now written 'message_property_mappings: {role: from}'"),
-        (7, "'message_field_content' is now written 'message_property_mappings: {content: value}'"),
-    ]
-    assert errors(text + "  message_property_mappings: {role: x}\n") == [
-        (
-            6,
-            3,
-            "'message_field_role' and 'message_property_mappings' say the same",
-            "remove 'message_field_role'",
-        )
-    ]
 
 
 def test_every_problem_is_found_at_once(errors):

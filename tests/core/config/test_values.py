@@ -230,16 +230,6 @@ def test_steps_are_a_count_or_a_share():
         ),
         (
             "datasets",
-            "[{path: a/b, type: sharegpt}]",
-            30,
-            "'type' cannot be 'sharegpt' any more",
-            (
-                "use 'type: chat_template' with 'field_messages: conversations' and "
-                "'message_property_mappings: {role: from, content: value}'"
-            ),
-        ),
-        (
-            "datasets",
             "[{path: a/b, type: chat_template, roles: {user: 3}}]",
             59,
             "'roles' must map to lists of texts, not to 3",
