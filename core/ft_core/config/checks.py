@@ -58,6 +58,7 @@ def check_together(config: Config, draft: Draft) -> None:
     for path, dataset in datasets_of(config, draft):
         _check_template(dataset, draft, path)
         _check_type_keys(dataset, draft, path)
+        _check_table_keys(dataset, draft, path)
     if config.fp16 and config.bf16 is True:
         draft.report(
             ("fp16",),
@@ -244,6 +245,13 @@ def _check_type_keys(dataset: Dataset, draft: Draft, path: Path) -> None:
             if key in dataset.model_fields_set and getattr(dataset, key) != _default(key):
                 message = f"'{key}' has no effect with 'type: {dataset.type}'"
                 draft.warn((*path, key), message, f"use 'type: {kind}', or remove the line")
+
+
+def _check_table_keys(dataset: Dataset, draft: Draft, path: Path) -> None:
+    for key in ("name", "data_files", "ds_type"):
+        if dataset.table is not None and getattr(dataset, key) is not None:
+            message = f"'{key}' says where rows are read from, and 'path: {dataset.path}' holds them already"
+            draft.report((*path, key), message, "remove the line", at="key")
 
 
 def _default(key: str) -> object:

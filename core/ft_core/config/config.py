@@ -102,16 +102,26 @@ class Config(
 ):
     """A valid config, frozen, every default filled in; made by `load_config`.
 
-    Two configs are equal when their values are, wherever these came from.
+    Two configs are equal when their values are, wherever these came from. Datasets whose path is a notebook variable
+    must hold the same object.
     """
 
     _provenance: Provenance = PrivateAttr(default_factory=Provenance)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Config) and self.model_dump() == other.model_dump()
+        return (
+            isinstance(other, Config)
+            and self.model_dump() == other.model_dump()
+            and [entry.table for entry in self.all_datasets] == [entry.table for entry in other.all_datasets]
+        )
 
     def __hash__(self) -> int:
         return hash(self.to_yaml())
+
+    @property
+    def all_datasets(self) -> tuple[Dataset, ...]:
+        """What is trained on, then what is evaluated on."""
+        return (*self.datasets, *self.test_datasets)
 
     @property
     def source(self) -> str:
@@ -157,6 +167,8 @@ class Config(
 
         Keys that training does not do yet are left out: they hold nothing but their defaults.
 
+        The path of a dataset that is a notebook variable stays so; it loads where the same variable is.
+
         Parameters
         ----------
         absolute_paths
@@ -170,6 +182,11 @@ class Config(
         ordered = {
             key: escape(values[key]) for topic in TOPICS for key in topic.model_fields if key in values
         }
+        for key in ("datasets", "test_datasets"):
+            entries: tuple[Dataset, ...] = getattr(config, key)
+            for written, entry in zip(ordered.get(key, ()), entries, strict=False):
+                if entry.table is not None:
+                    written["path"] = entry.path
         return yaml.safe_dump(ordered, sort_keys=False, allow_unicode=True, width=10_000)
 
 

@@ -14,6 +14,7 @@ import yaml
 
 from ft_core.config.problems import Problem, clipped
 from ft_core.config.syntax import syntax_problem
+from ft_core.config.tables import is_table_place
 from ft_core.config.variables import VariableError, substitute
 
 Path = tuple[str | int, ...]
@@ -49,7 +50,7 @@ class Document:
     Attributes
     ----------
     data
-        Dicts with text keys, lists, and scalars.
+        Dicts with text keys, lists, and scalars; a `Table` where the path of a dataset is a variable that holds rows.
     values, keys
         Where each value, and each map's key, begins.
     broken
@@ -67,11 +68,11 @@ class Document:
 
 @dataclass(frozen=True)
 class _Node:
-    """A value of the tree: `content` is a list of nodes, a map from key to its place and node, or data as it is."""
+    """A value of the tree: `content` is a list of nodes, a map from key to place and node, text with variables, or data."""
 
     place: Place
     content: Any
-    kind: Literal["data", "list", "map"] = "data"
+    kind: Literal["data", "list", "map", "variable"] = "data"
     broken: bool = False
 
 
@@ -115,9 +116,9 @@ def read_document(
         )
         return document
     try:
-        root = _Composer(text, variables, first_line, document.problems, substituting).compose()
+        root = _Composer(text, first_line, document.problems, substituting).compose()
         if root is not None:
-            document.data = _Flattener(document).flatten(root, ())
+            document.data = _Flattener(document, variables).flatten(root, ())
     except _LimitError as limit:
         document.problems.append(limit.problem)
     except yaml.YAMLError as error:
@@ -132,13 +133,11 @@ class _Composer:
     def __init__(
         self,
         text: str,
-        variables: Mapping[str, Any] | None,
         first_line: int,
         problems: list[Problem],
         substituting: bool,
     ) -> None:
         self.loader = yaml.SafeLoader(text)
-        self.variables = variables
         self.first_line = first_line
         self.problems = problems
         self.substituting = substituting
@@ -270,13 +269,9 @@ class _Composer:
                 place, f"'{clipped(event.value)}' is not a valid value", "put it in quotes if it is text"
             )
             return _Node(place, None, broken=True)
-        if not isinstance(value, str) or not self.substituting:
-            return _Node(place, value)
-        try:
-            return _Node(place, substitute(value, self.variables))
-        except VariableError as error:
-            self.report(place, error.message, error.fix)
-            return _Node(place, None, broken=True)
+        # What a variable may hold depends on where it stands, which an alias may show in several places.
+        varies = isinstance(value, str) and "$" in value and self.substituting
+        return _Node(place, value, "variable" if varies else "data")
 
     def refuse_tag(self, event: yaml.CollectionStartEvent, place: Place, plain: str) -> None:
         if event.tag not in (None, "!", f"tag:yaml.org,2002:{plain}"):
@@ -290,10 +285,12 @@ class _Composer:
 
 
 class _Flattener:
-    """Turns the tree into plain data, expanding aliases, and notes every place."""
+    """Turns the tree into plain data, expanding aliases and putting variables in, and notes every place."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, variables: Mapping[str, Any] | None) -> None:
         self.document = document
+        self.variables = variables
+        self.substituted: dict[tuple[Place, bool], Any] = {}
         self.count = 0
 
     def flatten(self, node: _Node, path: Path) -> Any:
@@ -316,4 +313,20 @@ class _Flattener:
                 self.document.keys[(*path, key)] = place
                 data[key] = self.flatten(child, (*path, key))
             return data
-        return node.content
+        return self.with_variables(node, path) if node.kind == "variable" else node.content
+
+    def with_variables(self, node: _Node, path: Path) -> Any:
+        """Return the text of `node` with its variables put in; what aliases show again is made, or reported, once."""
+        key = node.place, is_table_place(path)
+        if key not in self.substituted:
+            try:
+                self.substituted[key] = substitute(node.content, self.variables, path)
+            except VariableError as error:
+                place = node.place
+                self.document.problems.append(Problem(place.line, place.column, "", error.message, error.fix))
+                self.substituted[key] = error
+        value = self.substituted[key]
+        if isinstance(value, VariableError):
+            self.document.broken.add(path)
+            return None
+        return value

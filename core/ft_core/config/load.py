@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 
 from ft_core.config.checks import check_together
 from ft_core.config.config import Config, Origin, Provenance
+from ft_core.config.dataset_tables import take_tables, with_tables
 from ft_core.config.derive import derive
 from ft_core.config.document import MAX_BYTES, Document, Path, read_document
 from ft_core.config.draft import Draft, dotted
@@ -57,7 +58,8 @@ def load_config(
     Parameters
     ----------
     source
-        YAML text, the path of a YAML file, or a mapping (taken as it is: ``${name}`` means nothing there).
+        YAML text, the path of a YAML file, or a mapping (taken as it is: ``${name}`` means nothing there, and the path
+        of a dataset may be the table itself).
     overrides
         Values that win over those of `source`, by dotted path: ``{"datasets[0].path": "rows.jsonl"}``.
     variables
@@ -88,7 +90,8 @@ def load_config(
     if "datasets" not in draft.data and any(draft.is_bad((key,)) for key in OTHER_SOURCES):
         # What to train on is given; that it is refused is enough.
         draft.bad.add(("datasets",))
-    config = _validate(draft)
+    tables = take_tables(draft)
+    config = with_tables(_validate(draft), tables)
     check_together(config, draft)
     if check_paths:
         check_files(config, draft)

@@ -66,7 +66,7 @@ def apply_overrides(draft: Draft, overrides: Mapping[str, Any]) -> None:
             continue
         path = _split(key)
         try:
-            value = as_data(given, "the value")
+            value = as_data(given, "the value", path)
         except VariableError as error:
             draft.problems.append(Problem(None, None, key, f"--set {key}: {error.message}", error.fix))
             continue

@@ -57,7 +57,7 @@ def with_absolute_paths(config: Config) -> Config:
 
 
 def _absolute_dataset(dataset: Dataset) -> Dataset:
-    values: dict[str, Any] = {"path": _absolute_if_there(dataset.path)}
+    values: dict[str, Any] = {} if dataset.table else {"path": _absolute_if_there(dataset.path)}
     if dataset.data_files is not None and dataset.path in FILE_READERS:
         values["data_files"] = tuple(
             name if "://" in name else _absolute(name) for name in dataset.data_files
@@ -78,6 +78,8 @@ def _absolute(name: str) -> str:
 
 def _data_files(dataset: Dataset, path: Path) -> Iterator[tuple[Path, str]]:
     """Yield the names of `dataset` that must be files or folders here."""
+    if dataset.table is not None:
+        return
     if _looks_local(dataset.path) or _is_data_file(dataset.path):
         yield (*path, "path"), dataset.path
     folder = LocalPath(dataset.path) if _kind(dataset.path) == "folder" else None

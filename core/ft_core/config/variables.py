@@ -2,6 +2,7 @@
 
 They are put in after the YAML is parsed, so nothing in a variable is read as YAML and nothing is evaluated. A whole value
 keeps the variable's type; inside text it is formatted. ``$${`` (or ``$$name`` as the whole value) stands for the plain text.
+As the path of a dataset a variable may also hold the rows themselves (`ft_core.config.tables`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ft_core.config.problems import clipped, did_you_mean
+from ft_core.config.tables import Table, article, fault_of, is_table_place
 
 WHOLE = re.compile(r"\$(?:\{([^{}]*)\}|([A-Za-z_]\w*))")
 INSIDE = re.compile(r"(\$?)\$\{([^{}]*)\}")
@@ -30,7 +32,7 @@ class VariableError(Exception):
         self.fix = fix
 
 
-def substitute(text: str, variables: Mapping[str, Any] | None) -> Any:
+def substitute(text: str, variables: Mapping[str, Any] | None, path: tuple[str | int, ...] = ()) -> Any:
     """Return `text` with its variables put in.
 
     Parameters
@@ -39,6 +41,8 @@ def substitute(text: str, variables: Mapping[str, Any] | None) -> Any:
         A value as YAML gave it.
     variables
         The notebook's variables; None where there is no notebook.
+    path
+        Where the value stands. A variable with rows becomes a `Table` where a dataset's path does.
 
     Raises
     ------
@@ -53,19 +57,19 @@ def substitute(text: str, variables: Mapping[str, Any] | None) -> Any:
     if "$" not in text:
         return text
     if whole := WHOLE.fullmatch(text):
-        return _plain(whole[1] if whole[2] is None else whole[2], variables)
+        return _whole(whole[1] if whole[2] is None else whole[2], variables, path)
     if escaped := ESCAPED_WHOLE.fullmatch(text):
         return escaped[1]
 
     def put_in(match: re.Match[str]) -> str:
         if match[1]:
             return match[0][1:]
-        value = _plain(match[2], variables)
+        value = _whole(match[2], variables, ())
         if isinstance(value, bool):
             return "true" if value else "false"
         if not isinstance(value, (str, int, float)):
             raise VariableError(
-                f"the variable '{match[2]}' is {_article(value)} and cannot stand inside text",
+                f"the variable '{match[2]}' is {article(value)} and cannot stand inside text",
                 f"write ${{{match[2]}}} as the whole value",
             )
         return str(value)
@@ -86,8 +90,8 @@ def escape(value: Any) -> Any:
     return INSIDE.sub(lambda match: f"${match[0]}", value)
 
 
-def _plain(name: str, variables: Mapping[str, Any] | None) -> Any:
-    """Return the variable as data that YAML could have held."""
+def _whole(name: str, variables: Mapping[str, Any] | None, path: tuple[str | int, ...]) -> Any:
+    """Return the variable as data that YAML could have held, or as a table where one may stand."""
     if variables is None:
         raise VariableError(
             f"'${{{clipped(name)}}}' asks for a notebook variable, and there is no notebook",
@@ -103,11 +107,16 @@ def _plain(name: str, variables: Mapping[str, Any] | None) -> Any:
             f"there is no variable '{clipped(name)}'{did_you_mean(name, (str(known) for known in variables))}",
             f"define {clipped(name)} in an earlier cell, or write the value itself",
         )
-    return as_data(variables[name], f"the variable '{name}'")
+    value = variables[name]
+    if is_table_place(path) and not (value is None or isinstance(value, (str, os.PathLike))):
+        return _table(name, value, f"the variable '{name}'")
+    return as_data(value, f"the variable '{name}'", path)
 
 
-def as_data(value: Any, what: str, depth: int = 0) -> Any:
+def as_data(value: Any, what: str, path: tuple[str | int, ...] = (), depth: int = 0) -> Any:
     """Return `value` as data that YAML could have held: dicts with text keys, lists, and scalars.
+
+    Rows that stand for the path of a dataset become a `Table`.
 
     Parameters
     ----------
@@ -115,8 +124,10 @@ def as_data(value: Any, what: str, depth: int = 0) -> Any:
         Anything; paths become text, tuples lists, numpy's scalars Python's.
     what
         How an error names the value.
+    path
+        Where it stands in the config.
     depth
-        The levels above it.
+        The levels above it that belong to `what`.
 
     Raises
     ------
@@ -136,20 +147,27 @@ def as_data(value: Any, what: str, depth: int = 0) -> Any:
         return float(value)
     if isinstance(value, os.PathLike):
         return os.fspath(value)
+    if isinstance(value, Table):
+        return value
+    if is_table_place(path):
+        return _table(f"{path[0]}_{path[1]}", value, f"the path of {path[0]}[{path[1]}]")
     if isinstance(value, Mapping):
-        return {str(key): as_data(item, what, depth + 1) for key, item in value.items()}
+        return {str(key): as_data(item, what, (*path, str(key)), depth + 1) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [as_data(item, what, depth + 1) for item in value]
+        return [as_data(item, what, (*path, index), depth + 1) for index, item in enumerate(value)]
     # numpy's scalars, and its and torch's arrays of no dimension, without importing either.
     if getattr(value, "shape", None) == () and hasattr(value, "item"):
-        return as_data(value.item(), what, depth + 1)
+        return as_data(value.item(), what, path, depth + 1)
     raise VariableError(
-        f"{what} is {_article(value)}, which a config cannot hold",
-        "use a text, number, list or dict; data frames and datasets are not supported yet: write the rows to a .jsonl "
-        "file and give its path",
+        f"{what} is {article(value)}, which a config cannot hold",
+        "use a text, number, list or dict; a data frame or dataset can be the path of a dataset: '- path: $rows'",
     )
 
 
-def _article(value: object) -> str:
-    name = type(value).__name__
-    return f"an {name}" if name[:1].lower() in "aeiou" else f"a {name}"
+def _table(name: str, value: Any, what: str) -> Table:
+    """Return the table, or raise where `value` is none or holds no rows; `what` names it."""
+    fault = fault_of(value)
+    if fault is not None:
+        message, fix = fault
+        raise VariableError(f"{what} {message}", fix)
+    return Table(name, value)

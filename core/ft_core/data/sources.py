@@ -1,4 +1,4 @@
-"""Where rows come from: files, folders, and datasets of the Hugging Face hub."""
+"""Where rows come from: files, folders, tables of the notebook, and datasets of the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ft_core.data.files import KINDS, Row, count_file, kind_of, read_file, shown
+from ft_core.data.tables import count_table, table_rows
 from ft_core.errors import DataError
 
 if TYPE_CHECKING:
@@ -39,11 +40,14 @@ def read_rows(dataset: Dataset, *, limit: int | None = None) -> Iterator[tuple[i
     DataError
         There is no such file or dataset, it has no rows, or it cannot be read.
     """
-    source = _locate(dataset)
     part = _parse_split(dataset.split)
-    if source.kind == "hub":
+    numbered: Iterable[tuple[int, Row]]
+    if (table := dataset.table) is not None:
+        start, stop = part.bounds(lambda: count_table(table, part.name))
+        numbered = islice(enumerate(table_rows(table, part.name)), start, stop)
+    elif (source := _locate(dataset)).kind == "hub":
         # The hub's own code slices; it may then load less.
-        numbered: Iterable[tuple[int, Row]] = enumerate(_load_hub(dataset))
+        numbered = enumerate(_load_hub(dataset))
     else:
         start, stop = part.bounds(lambda: sum(1 for _ in _iterate(source, part.name)))
         numbered = islice(enumerate(_iterate(source, part.name)), start, stop)
@@ -66,18 +70,30 @@ def count_rows(dataset: Dataset) -> int | None:
     DataError
         There is no such file, or it cannot be read.
     """
-    source = _locate(dataset)
-    if source.kind != "files":
-        return None
     part = _parse_split(dataset.split)
-    total = 0
-    for path, kind in _files_of_split(source, part.name):
-        count = count_file(path, kind)
-        if count is None:
+    if dataset.table is not None:
+        total = count_table(dataset.table, part.name)
+    else:
+        source = _locate(dataset)
+        if source.kind != "files":
             return None
-        total += count
+        total = 0
+        for path, kind in _files_of_split(source, part.name):
+            count = count_file(path, kind)
+            if count is None:
+                return None
+            total += count
     start, stop = part.bounds(lambda: total)
     return len(range(total)[start:stop])
+
+
+def split_name(split: str) -> str:
+    """Return the split that `split` takes rows of.
+
+    >>> split_name("train[:10%]")
+    'train'
+    """
+    return _parse_split(split).name
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import ft_core
-from ft_core.errors import LaunchError
+from ft_core.data.write_tables import write_tables
+from ft_core.errors import LaunchError, RunError
 from ft_core.models.hardware import Hardware, detect_hardware
-from ft_core.runs import ENVIRONMENT_VARIABLE, Run, RunWriter, create_run, record_process
+from ft_core.runs import ENVIRONMENT_VARIABLE, Run, RunWriter, create_run, record_process, runs_root
+from ft_core.runs.paths import DATA
 from ft_core.train import make_plan
 
 if TYPE_CHECKING:
@@ -61,6 +63,8 @@ def launch(
 ) -> Run:
     """Plan `config`, make its run directory, start training there in the background, and return at once.
 
+    Notebook variables that are datasets are written into the run's directory, so that it is whole by itself.
+
     Parameters
     ----------
     config
@@ -78,19 +82,24 @@ def launch(
     Raises
     ------
     ModelError, DataError
-        The base model or a dataset is not there.
+        The base model or a dataset is not there, or a value of a notebook variable cannot be written.
     LaunchError
         There are fewer GPUs than asked for, the disk is too full, or the process cannot be started.
     RunError
-        The name is taken or cannot be one.
+        The name is taken or cannot be one, or the run that is to be replaced holds what is trained on.
     """
+    if name and overwrite:
+        _check_inputs_stay(config, (root or runs_root()).absolute() / name)
     hardware = detect_hardware()
     ranks = count_ranks(gpus, hardware)
     plan = make_plan(config, world_size=ranks, hardware=hardware, root=root)
-    resolved = config.to_yaml(absolute_paths=True)
+
+    def resolved(directory: Path) -> str:
+        return write_tables(config, directory / DATA).to_yaml(absolute_paths=True)
+
     run = create_run(
         name,
-        config_text=config.source or resolved,
+        config_text=config.source or config.to_yaml(absolute_paths=True),
         resolved_text=resolved,
         plan=plan.to_dict(),
         root=root,
@@ -108,6 +117,16 @@ def launch(
     # Wait for the process somewhere, so that it does not stay a zombie for as long as this one lives.
     threading.Thread(target=process.wait, name=f"ft-reaper-{process.pid}", daemon=True).start()
     return run
+
+
+def _check_inputs_stay(config: Config, directory: Path) -> None:
+    """Raise where `directory`, whose run is to be replaced, holds a file that `config` reads."""
+    for path in (config.base_model, *(dataset.path for dataset in config.all_datasets)):
+        if directory in Path(path).absolute().parents:
+            raise RunError(
+                f"Run '{directory.name}' cannot be overwritten: '{path}', which is trained on, is in it.",
+                "Use another name.",
+            )
 
 
 def count_ranks(gpus: int | None, hardware: Hardware) -> int:

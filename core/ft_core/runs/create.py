@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from ft_core.errors import RunError
@@ -32,7 +33,7 @@ def create_run(
     name: str | None,
     *,
     config_text: str,
-    resolved_text: str,
+    resolved_text: str | Callable[[Path], str],
     plan: Mapping[str, object],
     root: Path | None = None,
     overwrite: bool = False,
@@ -45,13 +46,14 @@ def create_run(
         1 to 80 letters, digits, ``.``, ``_`` or ``-``, starting with a letter or digit; None takes the next free
         ``run-<n>``.
     config_text, resolved_text
-        The YAML as it was given, and with every default filled in.
+        The YAML as it was given, and with every default filled in. The latter may be a function, which is given the
+        run's directory, writes into it what the YAML is to name there, and returns the text.
     plan
         What the run will do; non-finite floats become null.
     root
         The folder that holds runs; default `runs_root()`. Made where it is missing.
     overwrite
-        Replace a run of this name that has ended.
+        Replace a run of this name that has ended. It is gone once the new one is made, and stays where that fails.
 
     Raises
     ------
@@ -65,14 +67,18 @@ def create_run(
         if root.exists() and not root.is_dir():
             raise RunError(f"{root} is a file, so it cannot hold runs.", "Set FT_RUNS_DIR to a folder.")
         root.mkdir(parents=True, exist_ok=True)
-    directory = _replaced(root / name) if name and overwrite else _made(root, name)
+    directory, old = _replaced(root / name) if name and overwrite else (_made(root, name), None)
     try:
         with told_as("write", directory):
             _fill(directory, config_text, resolved_text, plan)
     except BaseException:
         # Half a run would hold its name and follow nothing.
         shutil.rmtree(directory, ignore_errors=True)
+        if old:
+            _put_back(old, directory)
         raise
+    if old:
+        _remove(old)
     return Run(directory)
 
 
@@ -110,17 +116,14 @@ class _Taken(Exception):  # noqa: N818 - a signal between two functions, never s
     """The directory exists."""
 
 
-def _replaced(directory: Path) -> Path:
-    """Make `directory` anew, moving an ended run of that name out of the way first."""
+def _replaced(directory: Path) -> tuple[Path, Path | None]:
+    """Make `directory` anew, and return it with where the ended run of that name was moved out of the way, if any."""
     with folder_lock(directory.parent):
         old = None
         if directory.exists() or directory.is_symlink():
             _check_removable(directory, "overwritten")
             old = _moved_away(directory)
-        made = _made(directory.parent, directory.name)
-    if old:
-        _remove(old)
-    return made
+        return _made(directory.parent, directory.name), old
 
 
 def _check_removable(directory: Path, what: str) -> None:
@@ -157,12 +160,24 @@ def _moved_away(directory: Path) -> Path:
     return grave
 
 
+def _put_back(grave: Path, directory: Path) -> None:
+    """Undo `_moved_away`, unless another has taken the name."""
+    with suppress(OSError), folder_lock(directory.parent):
+        (grave / directory.name).rename(directory)
+        grave.rmdir()
+
+
 def _remove(grave: Path) -> None:
     with told_as("delete", grave):
         shutil.rmtree(grave)
 
 
-def _fill(directory: Path, config_text: str, resolved_text: str, plan: Mapping[str, object]) -> None:
+def _fill(
+    directory: Path,
+    config_text: str,
+    resolved_text: str | Callable[[Path], str],
+    plan: Mapping[str, object],
+) -> None:
     (directory / CONTROL).mkdir()
     (directory / CHECKPOINTS).mkdir()
     # Bytes: the text as it was given, line ends included.
@@ -170,6 +185,7 @@ def _fill(directory: Path, config_text: str, resolved_text: str, plan: Mapping[s
     (directory / PLAN).write_text(
         json.dumps(plain(plan), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
     )
+    resolved_text = resolved_text if isinstance(resolved_text, str) else resolved_text(directory)
     # The two files that make it a run to its readers come last, the status at the very end.
     (directory / RESOLVED).write_bytes(resolved_text.encode("utf-8"))
     write_status(directory, new_status(), durable=True)

@@ -16,6 +16,7 @@ EVENTS = "events.jsonl"
 LOG = "log.txt"
 LOCK = "lock"
 CONTROL = "control"
+DATA = "data"
 CHECKPOINTS = "checkpoints"
 FINAL = "final"
 

@@ -267,10 +267,7 @@ def test_a_mapping_with_what_yaml_cannot_hold(errors):
             None,
             None,
             "the config is an object, which a config cannot hold",
-            (
-                "use a text, number, list or dict; data frames and datasets are not supported yet: write the rows to a "
-                ".jsonl file and give its path"
-            ),
+            "use a text, number, list or dict; a data frame or dataset can be the path of a dataset: '- path: $rows'",
         )
     ]
 

@@ -15,8 +15,7 @@ NO_NOTEBOOK = "write the value itself, or $${...} if the text is meant as it sta
 
 
 NO_DATA = (
-    "use a text, number, list or dict; data frames and datasets are not supported yet: write the rows to a "
-    ".jsonl file and give its path"
+    "use a text, number, list or dict; a data frame or dataset can be the path of a dataset: '- path: $rows'"
 )
 
 

@@ -12,9 +12,9 @@ from typing import Any
 import psutil
 import pytest
 
-from ft_core.config import Config
-from ft_core.errors import LaunchError, ModelError, RunError
-from ft_core.launch import launch
+from ft_core.config import Config, load_config
+from ft_core.errors import DataError, LaunchError, ModelError, RunError
+from ft_core.launch import launch, process
 from ft_core.launch.process import count_ranks, worker_command, worker_environment
 from ft_core.models.hardware import Device, Hardware
 from ft_core.runs import Run, RunWriter
@@ -139,6 +139,64 @@ def test_a_process_that_does_not_start_is_a_failed_run(
     run = Run(runs_root / "refused")
     assert run.error is not None
     assert (run.state, run.error.traceback) == ("failed", None)
+
+
+def no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let launches make their runs and start a process that does nothing."""
+    monkeypatch.setattr(process, "worker_command", lambda *_: [sys.executable, "-c", ""])
+
+
+def test_a_table_is_written_into_the_run_and_what_is_done_to_it_later_has_no_effect(
+    make_config: Callable[..., Config], runs_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    no_process(monkeypatch)
+    rows = [{"text": "one"}, {"text": "zwei", "more": None}]
+    config = make_config(datasets=[{"path": rows, "type": "completion"}])
+    run = launch(config, "table")
+    assert run.plan["train_rows"] == 2
+    rows[0]["text"] = "changed"
+    rows.clear()
+    file = run.directory / "data" / "datasets_0.jsonl"
+    assert file.read_text() == '{"text": "one"}\n{"text": "zwei", "more": null}\n'
+    resolved = load_config(run.directory / "resolved.yaml")
+    assert [(entry.path, entry.table) for entry in resolved.datasets] == [(str(file), None)]
+    assert "path: $datasets_0" in run.config_text
+    # Another run of it needs no notebook either, and it alone reads from the first one.
+    again = launch(resolved, "again")
+    assert again.plan["train_rows"] == 2
+    assert not (again.directory / "data").exists()
+
+
+def test_a_table_that_cannot_be_written_leaves_no_run_and_the_one_it_would_replace(
+    make_config: Callable[..., Config], runs_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    no_process(monkeypatch)
+    config = make_config(datasets=[{"path": [{"text": "a"}, {"text": {"b"}}], "type": "completion"}])
+    with pytest.raises(DataError, match=r"^\$datasets_0, row 2, column 'text': a set cannot be written"):
+        launch(config, "table")
+    assert list(runs_root.iterdir()) == []
+    first = launch(make_config(), "table")
+    wait_for(lambda: not first.alive)
+    with pytest.raises(DataError, match="a set cannot be written"):
+        launch(config, "table", overwrite=True)
+    assert (first.directory / "resolved.yaml").is_file()
+
+
+@pytest.mark.parametrize("key", ["datasets", "test_datasets", "base_model"])
+def test_a_run_is_not_replaced_by_one_that_reads_from_it(
+    make_config: Callable[..., Config], runs_root: Path, key: str
+) -> None:
+    inside = runs_root / "table" / "data" / "rows.jsonl"
+    inside.parent.mkdir(parents=True)
+    inside.write_text('{"text": "one"}\n')
+    value = str(inside.parent) if key == "base_model" else [{"path": str(inside), "type": "completion"}]
+    with pytest.raises(RunError) as raised:
+        launch(make_config(**{key: value}), "table", overwrite=True)
+    shown = inside.parent if key == "base_model" else inside
+    assert raised.value.message == (
+        f"Run 'table' cannot be overwritten: '{shown}', which is trained on, is in it."
+    )
+    assert inside.is_file()
 
 
 def test_a_run_in_the_background(

@@ -105,6 +105,39 @@ def test_overwrite_replaces_an_ended_run(new_run: Callable[..., Run], runs_root:
     assert [path.name for path in runs_root.iterdir()] == ["poet"]
 
 
+def test_what_the_resolved_yaml_names_is_written_into_the_run(new_run: Callable[..., Run]) -> None:
+    def resolved(directory: Path) -> str:
+        (directory / "data").mkdir()
+        assert not (directory / "resolved.yaml").exists()
+        return f"path: {directory / 'data'}\n"
+
+    run = new_run("poet", resolved_text=resolved)
+    assert (run.directory / "resolved.yaml").read_text() == f"path: {run.directory / 'data'}\n"
+    assert (run.directory / "data").is_dir()
+
+
+@pytest.mark.parametrize("failure", [RunError("no"), OSError(errno.EIO, "no"), KeyboardInterrupt()])
+def test_a_run_that_cannot_be_made_leaves_the_one_it_would_replace(
+    new_run: Callable[..., Run], runs_root: Path, failure: BaseException
+) -> None:
+    end(new_run("poet"))
+    (runs_root / "poet" / "final").mkdir()
+
+    def refuse(directory: Path) -> str:
+        (directory / "half").write_text("")
+        raise failure
+
+    with pytest.raises((RunError, KeyboardInterrupt)):
+        new_run("poet", overwrite=True, resolved_text=refuse)
+    assert [path.name for path in runs_root.iterdir() if path.is_dir()] == ["poet"]
+    assert Run(runs_root / "poet").state == "completed"
+    assert (runs_root / "poet" / "final").is_dir()
+    assert not (runs_root / "poet" / "half").exists()
+    with pytest.raises((RunError, KeyboardInterrupt)):
+        new_run("other", resolved_text=refuse)
+    assert [path.name for path in runs_root.iterdir() if path.is_dir()] == ["poet"]
+
+
 def test_overwrite_of_nothing_creates(new_run: Callable[..., Run]) -> None:
     assert new_run("poet", overwrite=True).state == "starting"
 

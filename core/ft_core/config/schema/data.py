@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, get_args
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from ft_core.config.schema.tokenizer import TEMPLATE_CHOICE, ChatTemplate
 from ft_core.config.schema.topic import Topic
@@ -19,6 +19,7 @@ from ft_core.config.schema.values import (
     TextMap,
     names,
 )
+from ft_core.config.tables import Table
 
 DatasetType = Literal["chat_template", "alpaca", "completion"]
 FileType = Literal["json", "jsonl", "csv", "parquet", "arrow", "text"]
@@ -56,7 +57,8 @@ class Dataset(Topic):
 
     path: Annotated[str, PathText()]
     """Where the rows are: a file (.jsonl, .json, .csv, .parquet, .arrow, .txt), a folder of such files, or the name of a
-    dataset on the Hugging Face hub."""
+    dataset on the Hugging Face hub; in a notebook also ``$name``, a variable that holds rows: a DataFrame, a list of
+    dicts, a datasets.Dataset."""
 
     type: Annotated[DatasetType, TYPE_CHOICE]
     """What a row holds: ``chat_template`` (a list of messages), ``alpaca`` (instruction, input, output) or
@@ -117,6 +119,19 @@ class Dataset(Topic):
 
     chat_template_jinja: Annotated[str | None, PathText()] = None
     """For ``chat_template``: this dataset's own template as Jinja text, or the path of a file that holds it."""
+
+    _table: Table | None = PrivateAttr(default=None)
+
+    @property
+    def table(self) -> Table | None:
+        """The rows themselves, where `path` is a notebook variable."""
+        return self._table
+
+    def with_table(self, table: Table | None) -> Dataset:
+        """Return the same values with other rows, or with none but those at `path`."""
+        dataset = self.model_copy()
+        dataset._table = table
+        return dataset
 
 
 class DataKeys(Topic):
