@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from ft_core.config import explain
+
 WHOLE_MODEL = "remove it: every GPU holds the whole model"
 WHOLE_ROWS = "remove it: every GPU computes whole rows"
 BY_LAUNCHER = "remove it: the launcher sets it for each process"
@@ -163,3 +165,15 @@ def test_a_key_of_fsdp_config_at_the_top(errors, required):
             "'reshard_after_forward' belongs to 'fsdp_config': check the indentation",
         )
     ]
+
+
+@pytest.mark.parametrize(
+    ("key", "default"),
+    [
+        ("fsdp_version", 2),
+        ("expert_parallel_size", 1),
+        ("expert_parallel_backend", "auto"),
+    ],
+)
+def test_defaults(key, default):
+    assert explain(key).default == default

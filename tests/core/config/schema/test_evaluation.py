@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from ft_core.config import explain
+
 LAST_WEIGHTS = "remove it: the last weights are the tuned model, and the loss is the only metric"
 LOSS_ONLY = "remove it: the loss is the only metric"
 NO_SAMPLES = "remove it, and chat with the tuned model"
@@ -104,3 +106,18 @@ def test_not_done_yet(errors, required, line, fix):
 )
 def test_asks_for_nothing(warnings, required, line):
     assert warnings(required + line) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "default"),
+    [
+        ("eval_strategy", "no"),
+        ("num_generation_samples", 3),
+        ("generation_max_new_tokens", 50),
+        ("generation_temperature", 0.7),
+        ("generation_prompt_ratio", 0.5),
+        ("generation_do_sample", True),
+    ],
+)
+def test_defaults(key, default):
+    assert explain(key).default == default

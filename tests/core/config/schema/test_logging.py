@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from ft_core.config import explain
+
 IN_THE_NOTEBOOK = "remove it: the loss curve is drawn in the notebook and kept in the run's events.jsonl"
 NOT_PROFILED = "remove it: the dashboard shows the time of each step"
 
@@ -156,3 +158,20 @@ def test_not_done_yet(errors, required, line, fix):
 )
 def test_asks_for_nothing(warnings, required, line):
     assert warnings(required + line) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "default"),
+    [
+        ("logging_steps", 1),
+        ("comet_online", True),
+        ("swanlab_log_completions", True),
+        ("swanlab_completion_log_interval", 100),
+        ("swanlab_completion_max_buffer", 128),
+        ("otel_metrics_host", "localhost"),
+        ("otel_metrics_port", 8000),
+        ("profiler_steps_start", 0),
+    ],
+)
+def test_defaults(key, default):
+    assert explain(key).default == default

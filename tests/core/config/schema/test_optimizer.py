@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from ft_core.config import explain
+
 ONE_RATE = "remove it: learning_rate holds for all trained weights"
 CAME = "remove it, and use 'optimizer: adamw_torch_fused'"
 OPTIMIZER = "use 'adamw_torch_fused', or 'adamw_bnb_8bit' to save memory"
@@ -97,3 +99,18 @@ def test_not_done_yet(errors, required, line, fix):
 )
 def test_asks_for_nothing(warnings, required, line):
     assert warnings(required + line) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "default"),
+    [
+        ("optimizer", "adamw_torch_fused"),
+        ("adam_beta1", 0.9),
+        ("adam_beta2", 0.999),
+        ("adam_epsilon", 1e-08),
+        ("weight_decay", 0.0),
+        ("max_grad_norm", 1.0),
+    ],
+)
+def test_defaults(key, default):
+    assert explain(key).default == default

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ft_core.config import load_config
+from ft_core.config import explain, load_config
 
 MEMORY = "remove it: 'gradient_checkpointing: true' or a smaller micro_batch_size saves memory"
 NO_TILES = "remove it: 'gradient_checkpointing: true' or a shorter sequence_len saves memory"
@@ -224,3 +224,19 @@ def test_a_batch_size_of_the_command_line(errors, required):
     ]
     config = load_config(required + "micro_batch_size: 2", {"batch_size": 8})
     assert config.gradient_accumulation_steps == 4
+
+
+@pytest.mark.parametrize(
+    ("key", "default"),
+    [
+        ("num_epochs", 1.0),
+        ("micro_batch_size", 1),
+        ("gradient_accumulation_steps", 1),
+        ("batch_size", None),
+        ("tiled_mlp_use_original_mlp", True),
+        ("seed", 42),
+        ("lr_scheduler", "cosine"),
+    ],
+)
+def test_defaults(key, default):
+    assert explain(key).default == default
