@@ -86,6 +86,7 @@ def rename_keys(draft: Draft) -> None:
     _rename_token_map(draft)
     _split_gc_steps(draft)
     _rename_eval_table(draft)
+    _rename_warmup_share(draft)
     if (value := take(draft.data, "rope_scaling")) is not None:
         _told(draft, "rope_scaling", "overrides_of_model_config: {rope_scaling: ...}")
         move(draft, ("rope_scaling",), ("overrides_of_model_config", "rope_scaling"), value)
@@ -176,3 +177,12 @@ def _rename_eval_table(draft: Draft) -> None:
         _told(draft, "eval_table_size", f"generate_samples: true, num_generation_samples: {in_short(value)}")
         move(draft, ("eval_table_size",), ("generate_samples",), True)
         move(draft, ("eval_table_size",), ("num_generation_samples",), value)
+
+
+def _rename_warmup_share(draft: Draft) -> None:
+    """Move a share under ``warmup_steps``, where Transformers 5 takes one and Axolotl's examples have it."""
+    value = draft.data.get("warmup_steps")
+    if isinstance(value, float) and 0 < value < 1:
+        del draft.data["warmup_steps"]
+        _told(draft, "warmup_steps", f"warmup_ratio: {value:g}", "below 1 it is a share of all steps")
+        move(draft, ("warmup_steps",), ("warmup_ratio",), value)

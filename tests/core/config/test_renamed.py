@@ -60,6 +60,12 @@ def renamed(data: dict) -> dict:
         ({"gc_steps": 10}, {"torch_empty_cache_steps": 10, "gc_collect_steps": 10}),
         ({"eval_table_size": 5}, {"generate_samples": True, "num_generation_samples": 5}),
         ({"eval_table_size": 0}, {}),
+        ({"warmup_steps": 0.1}, {"warmup_ratio": 0.1}),
+        ({"warmup_steps": 0.1, "warmup_ratio": 0.1}, {"warmup_ratio": 0.1}),
+        # A whole number of steps, none of them, and what is no count are left as they are.
+        ({"warmup_steps": 1.0}, {"warmup_steps": 1.0}),
+        ({"warmup_steps": 0.0}, {"warmup_steps": 0.0}),
+        ({"warmup_steps": 1.5}, {"warmup_steps": 1.5}),
         (
             {"rope_scaling": {"type": "linear", "factor": 2.0}},
             {"overrides_of_model_config": {"rope_scaling": {"type": "linear", "factor": 2.0}}},
@@ -302,6 +308,11 @@ def test_overrides_count_datasets_as_they_were_written():
             "tokens: {pad_token: <pad>}",
             "'tokens' is now written 'special_tokens: {...}'",
             "write 'special_tokens: {...}'",
+        ),
+        (
+            "warmup_steps: 0.1",
+            "'warmup_steps' is now written 'warmup_ratio: 0.1'; below 1 it is a share of all steps",
+            "write 'warmup_ratio: 0.1'",
         ),
         (
             "gptq_groupsize: 128",
