@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from ft_core.config.address import is_address
 from ft_core.config.checks import check_together
 from ft_core.config.config import Config, Origin, Provenance
 from ft_core.config.dataset_tables import take_tables, with_tables
@@ -60,6 +61,7 @@ def load_config(
     source
         YAML text, the path of a YAML file, or a mapping (taken as it is: ``${name}`` means nothing there, and the path
         of a dataset may be the table itself).
+        A text of one line that is an ``https://`` address, so that it holds no space, stands for the text found there.
     overrides
         Values that win over those of `source`, by dotted path: ``{"datasets[0].path": "rows.jsonl"}``.
     variables
@@ -112,6 +114,10 @@ def _read(
         except VariableError as error:
             raise ConfigError([Problem(None, None, "", error.message, error.fix)]) from error
     text = _read_file(source) if isinstance(source, LocalPath) else source
+    if isinstance(source, str) and is_address(source):
+        from ft_core.config.remote import fetch
+
+        text = fetch(source)
     return text, read_document(text, variables=variables, first_line=first_line)
 
 
