@@ -32,7 +32,7 @@ def test_a_default_and_what_is_taken() -> None:
 
 
 def test_a_key_that_only_axolotl_has_says_so() -> None:
-    html = KeyCard(explain("lora_on_cpu"))._repr_html_()
+    html = KeyCard(explain("grokfast_alpha"))._repr_html_()
     assert "A key of Axolotl that is not supported yet." in html
     assert cells(html)["supported"] == "not yet: remove it"
 

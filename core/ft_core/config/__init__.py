@@ -17,7 +17,7 @@ from ft_core.config.explain import KeyDoc, explain, explain_all
 from ft_core.config.load import load_config
 from ft_core.config.overrides import parse_overrides
 from ft_core.config.problems import ConfigError, Problem
-from ft_core.config.schema.data import Dataset
+from ft_core.config.schema.dataset import Dataset
 from ft_core.config.schema.tokenizer import SpecialTokens
 
 __all__ = [

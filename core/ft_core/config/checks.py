@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from ft_core.config.config import Config
 from ft_core.config.document import Path
 from ft_core.config.draft import Draft
-from ft_core.config.schema.data import Dataset
+from ft_core.config.schema.dataset import Dataset
 
 TYPE_KEYS = {
     "completion": ("field",),

@@ -13,7 +13,8 @@ from pydantic import PrivateAttr
 from ft_core.config.problems import Problem
 from ft_core.config.schema.adapter import AdapterKeys
 from ft_core.config.schema.checkpoint import CheckpointKeys
-from ft_core.config.schema.data import DataKeys, Dataset
+from ft_core.config.schema.data import DataKeys
+from ft_core.config.schema.dataset import Dataset, PretrainingDataset
 from ft_core.config.schema.distributed import DistributedKeys, FsdpConfig
 from ft_core.config.schema.evaluation import EvaluationKeys
 from ft_core.config.schema.launch import LaunchKeys
@@ -49,6 +50,7 @@ TOPICS = (
 INNER: dict[str, type[Topic]] = {
     "datasets": Dataset,
     "test_datasets": Dataset,
+    "pretraining_dataset": PretrainingDataset,
     "special_tokens": SpecialTokens,
     "fsdp_config": FsdpConfig,
 }

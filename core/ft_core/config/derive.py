@@ -7,7 +7,7 @@ from typing import Any
 
 from ft_core.config.checks import has_eval_data
 from ft_core.config.config import Config
-from ft_core.config.schema.data import Dataset
+from ft_core.config.schema.dataset import Dataset
 
 DEFAULT_RANK = 8
 """Rank of a LoRA adapter, as in PEFT."""

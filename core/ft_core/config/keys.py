@@ -19,7 +19,7 @@ from ft_core.config.config import INNER, Config
 from ft_core.config.document import Path
 from ft_core.config.draft import Draft
 from ft_core.config.problems import did_you_mean, nearest, shown
-from ft_core.config.schema.data import Dataset
+from ft_core.config.schema.dataset import Dataset
 from ft_core.config.schema.values import Planned
 
 AXOLOTL_LEVELS = {"datasets": "dataset", "test_datasets": "dataset"}
@@ -29,20 +29,7 @@ MAX_GUESSED = 100
 """Problems after which no key is guessed any more: what is so wrong is no config, and a guess takes a millisecond."""
 
 ADVICE = {
-    "sample_packing": "remove it: each sample is a row of its own, padded to the longest of its batch",
-    "eval_sample_packing": "remove it: each sample is a row of its own, padded to the longest of its batch",
-    "load_in_4bit": "remove it: weights are kept in 16 bit; 'gradient_checkpointing: true' or a smaller base_model saves memory",
-    "load_in_8bit": "remove it: weights are kept in 16 bit; 'gradient_checkpointing: true' or a smaller base_model saves memory",
-    "lora_model_dir": "remove it: training starts from a new adapter",
-    "pretraining_dataset": "use 'datasets' with 'type: completion'",
-    "tokens": "remove it: the vocabulary stays as it is",
-    "added_tokens_overrides": "remove it: the vocabulary stays as it is",
-    "group_by_length": "remove it: samples are trained in random order",
     "conversation": "use 'type: chat_template'",
-    "drop_system_message": "remove the system messages from the data",
-    "message_field_training_detail": "use message_field_training to choose whole messages",
-    "additional_special_tokens": "remove it: the vocabulary stays as it is",
-    "lora_on_cpu": "remove it",
 }
 """What to do without the keys that are used most."""
 
@@ -132,10 +119,16 @@ def _report_unknown(draft: Draft, key: str, holder: str, path: Path) -> None:
     options = [*fields_of(holder), "model_revision"]
     # A key of another level, such as a dataset's key at the top, is a matter of indentation.
     homes = [other for other in ("top", *INNER) if other != holder and key in fields_of(other)]
-    if found := nearest(key, options):
-        fix = f"write '{found[0]}', or remove it"
-    elif homes:
+    if homes:
         fix = f"'{key}' belongs to {_in_words(homes[0])}: check the indentation"
+        draft.report(path, f"unknown key {shown(key)}", fix, at="key")
+        return
+    if found := nearest(key, options):
+        fix = (
+            "remove it: that key is not supported yet"
+            if is_planned(found[0], holder)
+            else f"write '{found[0]}', or remove it"
+        )
     elif found := nearest(key, axolotl_keys(holder)):
         draft.report(
             path,

@@ -14,7 +14,7 @@ from ft_core.config.config import Config
 from ft_core.config.document import Path
 from ft_core.config.draft import Draft
 from ft_core.config.problems import clipped, listed, nearest
-from ft_core.config.schema.data import Dataset
+from ft_core.config.schema.dataset import Dataset
 
 DATA_SUFFIXES = (".jsonl", ".json", ".csv", ".parquet", ".arrow", ".txt", ".jsonl.gz", ".json.gz", ".csv.gz")
 FILE_READERS = ("json", "csv", "parquet", "arrow", "text")

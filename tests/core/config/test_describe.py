@@ -34,8 +34,8 @@ def test_a_key_is_described_row_by_row(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_key_that_is_not_supported_yet_says_what_to_do_instead() -> None:
-    lines = describe(explain("lora_on_cpu")).splitlines()
-    assert lines[0] == "lora_on_cpu"
+    lines = describe(explain("grokfast_alpha")).splitlines()
+    assert lines[0] == "grokfast_alpha"
     assert lines[2:] == ["takes      what Axolotl takes", "supported  not yet: remove it"]
 
 

@@ -13,7 +13,7 @@ def test_explain_a_choice():
     assert explain("excess_length_strategy") == KeyDoc(
         key="excess_length_strategy",
         text="What becomes of a sample longer than sequence_len: `drop` it, `truncate` it, or `raise` an error.",
-        example="",
+        example="excess_length_strategy: truncate",
         topic="sequence",
         type="'drop', 'truncate' or 'raise'",
         allowed=("drop", "truncate", "raise"),
@@ -72,8 +72,8 @@ def test_no_such_key(key, message, fix):
 
 
 def test_a_key_that_only_axolotl_has_is_known_as_such():
-    doc = explain("lora_on_cpu")
-    assert (doc.key, doc.topic, doc.type, doc.allowed) == ("lora_on_cpu", "", "what Axolotl takes", ())
+    doc = explain("grokfast_alpha")
+    assert (doc.key, doc.topic, doc.type, doc.allowed) == ("grokfast_alpha", "", "what Axolotl takes", ())
     assert doc.text.startswith("A key of Axolotl that is not supported yet.")
     assert doc.instead == "remove it"
 

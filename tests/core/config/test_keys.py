@@ -8,6 +8,7 @@ from ft_core.config import Dataset
 from ft_core.config.config import INNER
 from ft_core.config.keys import ADVICE, axolotl_keys, fields_of, is_planned
 
+ROWS = "remove it: each sample is a row of its own, padded to the longest of its batch"
 MEMORY = "remove it: weights are kept in 16 bit; 'gradient_checkpointing: true' or a smaller base_model saves memory"
 
 
@@ -41,6 +42,12 @@ MEMORY = "remove it: weights are kept in 16 bit; 'gradient_checkpointing: true' 
             "'field_messages' belongs to a dataset, under 'datasets': check the indentation",
         ),
         (
+            "weight: 0.5",
+            1,
+            "unknown key 'weight'",
+            "'weight' belongs to a dataset, under 'datasets': check the indentation",
+        ),
+        (
             "special_tokens: {eos: x}",
             18,
             "unknown key 'eos'; did you mean 'eos_token'?",
@@ -56,7 +63,7 @@ MEMORY = "remove it: weights are kept in 16 bit; 'gradient_checkpointing: true' 
             "test_datasets: [{path: a/b, type: alpaca, shards: 3}]",
             43,
             "'shards' is not supported yet",
-            "remove it",
+            "use a slice, such as 'split: train[:10%]'",
         ),
         (
             "test_datasets: [{path: a/b, type: alpaca, seed: 3}]",
@@ -64,7 +71,7 @@ MEMORY = "remove it: weights are kept in 16 bit; 'gradient_checkpointing: true' 
             "'seed' is not supported yet",
             "remove it",
         ),
-        ("sample_packing: true", 1, "'sample_packing' is not supported yet", ADVICE["sample_packing"]),
+        ("sample_packing: true", 1, "'sample_packing' is not supported yet", ROWS),
         ("load_in_4bit: true", 1, "'load_in_4bit' is not supported yet", MEMORY),
         ("load_in_8bit: yes", 1, "'load_in_8bit' is not supported yet", MEMORY),
         (

@@ -220,7 +220,13 @@ def test_steps_are_a_count_or_a_share():
             "'type' cannot be 'alpca'; did you mean 'alpaca'?",
             TYPES,
         ),
-        ("datasets", "[{path: a/b, type: {system: x}}]", 30, "'type' cannot be a map", TYPES),
+        (
+            "datasets",
+            "[{path: a/b, type: {field: x}}]",
+            30,
+            "'type' cannot be a map: it is not supported yet",
+            TYPES,
+        ),
         (
             "datasets",
             "[{path: a/b, type: context_qa.load_v2}]",

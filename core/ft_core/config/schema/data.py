@@ -1,157 +1,158 @@
-"""Keys that say what is trained on and which of its tokens."""
+"""Keys that say what is trained on and evaluated on, and how its rows are read."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from dataclasses import dataclass
+from typing import Annotated, Any, cast
 
-from pydantic import Field, PrivateAttr
-
-from ft_core.config.schema.tokenizer import TEMPLATE_CHOICE, ChatTemplate
+from ft_core.config.problems import shown
+from ft_core.config.schema.dataset import STREAMED, Dataset, PretrainingDataset
 from ft_core.config.schema.topic import Topic
-from ft_core.config.schema.values import (
-    Choice,
-    Flag,
-    Number,
-    PathText,
-    Text,
-    TextList,
-    TextListMap,
-    TextMap,
-    names,
-)
-from ft_core.config.tables import Table
+from ft_core.config.schema.values import Checked, Flag, Number, Planned, Text, Whole, rejected
 
-DatasetType = Literal["chat_template", "alpaca", "completion"]
-FileType = Literal["json", "jsonl", "csv", "parquet", "arrow", "text"]
-TrainOn = Literal["turn", "all", "last", "none"]
-
-PLANNED_TYPES = names(
-    "alpaca:chat alpaca:chatml alpaca:instruct alpaca:phi alpaca_chat alpaca_chat.load "
-    "alpaca_chat.load_camel_ai alpaca_chat.load_concise alpaca_chat.load_no_prompt alpaca_chat.load_qa "
-    "alpaca_instruct.load alpaca_instruct.load_no_prompt alpaca_w_system alpaca_w_system.load_chat "
-    "alpaca_w_system.load_instruct alpaca_w_system.load_open_orca alpaca_w_system.load_open_orca_chatml "
-    "bradley_terry.chat_template concisechoice context_qa context_qa.load_404 context_qa.load_v2 "
-    "creative_acr.load_answer creative_acr.load_critique creative_acr.load_revise explainchoice gpteacher "
-    "input_output jeopardy llama2_chat messages metharme oasst orcamini pretrain pygmalion reflection "
-    "stepwise_supervised summarizetldr _synthetic"
-)
-
-SHAREGPT_ADVICE = (
-    "use 'type: chat_template' with 'field_messages: conversations' and "
-    "'message_property_mappings: {role: from, content: value}'"
-)
-
-TYPE_CHOICE = Choice(
-    get_args(DatasetType),
-    PLANNED_TYPES,
-    "use 'chat_template' (conversations), 'alpaca' (instruction, input, output) or 'completion' (plain text)",
-    renamed=(("sharegpt", SHAREGPT_ADVICE),),
-)
-TRAIN_ON_CHOICE = Choice(get_args(TrainOn))
-
-SAME_NAMES = (("role", "role"), ("content", "content"))
+HELD = Planned("remove it: all rows are tokenized before training")
+IN_PROCESS = Planned("remove it: batches are made in the training process")
+NOT_SHARDED = Planned("use a slice in each dataset, such as 'split: train[:10%]'")
+IN_RANDOM_ORDER = Planned("remove it: samples are trained in random order")
 
 
-class Dataset(Topic):
-    """One source of rows, and how a row becomes ids and labels."""
+@dataclass(frozen=True)
+class PretrainingEntries(Checked):
+    """A list of maps; one map, or one path, stands for a list of it."""
 
-    path: Annotated[str, PathText()]
-    """Where the rows are: a file (.jsonl, .json, .csv, .parquet, .arrow, .txt), a folder of such files, or the name of a
-    dataset on the Hugging Face hub; in a notebook also ``$name``, a variable that holds rows: a DataFrame, a list of
-    dicts, a datasets.Dataset."""
-
-    type: Annotated[DatasetType, TYPE_CHOICE]
-    """What a row holds: ``chat_template`` (a list of messages), ``alpaca`` (instruction, input, output) or
-    ``completion`` (plain text, all of it trained)."""
-
-    name: Annotated[str | None, Text()] = None
-    """Which configuration of a hub dataset. Default: its only one."""
-
-    split: Annotated[str, Text()] = "train"
-    """Which split of the dataset; slices such as ``train[:100]`` or ``train[:10%]`` work."""
-
-    data_files: Annotated[tuple[str, ...] | None, TextList(single=True)] = None
-    """Which files of the folder or hub dataset; one name or a list. Default: all."""
-
-    ds_type: Annotated[FileType | None, Choice(get_args(FileType))] = None
-    """What kind of files these are: ``json`` or ``jsonl``, ``csv``, ``parquet``, ``arrow``, ``text``. Default: what the
-    file's suffix says."""
-
-    field: Annotated[str, Text()] = "text"
-    """For ``completion``: the column that holds the text."""
-
-    field_messages: Annotated[str, Text()] = "messages"
-    """For ``chat_template``: the column that holds the list of messages."""
-
-    message_property_mappings: Annotated[dict[str, str], TextMap(SAME_NAMES)] = Field(
-        default_factory=lambda: dict(SAME_NAMES)
-    )
-    """For ``chat_template``: which property of a message (right) is what the template reads (left), such as
-    ``role: from``. ``role`` and ``content`` map to themselves where they are not named."""
-
-    roles: Annotated[dict[str, tuple[str, ...]], TextListMap()] = Field(
-        default_factory=lambda: {
-            "user": ("human", "user"),
-            "assistant": ("gpt", "assistant"),
-            "system": ("system",),
-            "tool": ("tool",),
-        }
-    )
-    """For ``chat_template``: names of roles in the data (right) for each role of the template (left). Replaces the
-    default map; a role that is not named passes as it is."""
-
-    roles_to_train: Annotated[tuple[str, ...], TextList()] = ("assistant",)
-    """For ``chat_template``: whose messages are trained on."""
-
-    train_on_eos: Annotated[TrainOn, TRAIN_ON_CHOICE] = "turn"
-    """For ``chat_template``: after which turns the EOS token is trained: ``turn`` (the trained ones), ``all``, ``last``
-    (the last one) or ``none``."""
-
-    train_on_eot: Annotated[TrainOn | None, TRAIN_ON_CHOICE] = None
-    """For ``chat_template``: the same for the tokens of eot_tokens. Default: as train_on_eos."""
-
-    message_field_training: Annotated[str | None, Text()] = None
-    """For ``chat_template``: the property of a message that says, true or false, whether it is trained on; overrides
-    roles_to_train. Default: no such property."""
-
-    chat_template: Annotated[ChatTemplate | None, TEMPLATE_CHOICE] = None
-    """For ``chat_template``: this dataset's own template. Default: the config's chat_template."""
-
-    chat_template_jinja: Annotated[str | None, PathText()] = None
-    """For ``chat_template``: this dataset's own template as Jinja text, or the path of a file that holds it."""
-
-    _table: Table | None = PrivateAttr(default=None)
+    def check(self, value: object) -> list[Any] | tuple[Any, ...]:
+        """Return the list."""
+        if isinstance(value, str):
+            return [{"path": value}]
+        if isinstance(value, dict):
+            return [value]
+        if isinstance(value, (list, tuple)):
+            return cast("list[Any] | tuple[Any, ...]", value)
+        raise rejected(f"must be {self.words}, not {shown(value)}", "begin each entry with '- '")
 
     @property
-    def table(self) -> Table | None:
-        """The rows themselves, where `path` is a notebook variable."""
-        return self._table
-
-    def with_table(self, table: Table | None) -> Dataset:
-        """Return the same values with other rows, or with none but those at `path`."""
-        dataset = self.model_copy()
-        dataset._table = table
-        return dataset
+    def words(self) -> str:
+        """What is accepted."""
+        return "a list of maps, one map, or one path"
 
 
 class DataKeys(Topic):
     """What is trained on."""
 
     datasets: tuple[Dataset, ...]
-    """What is trained on: a list, each entry with a ``path`` and a ``type``."""
+    """What is trained on: a list, each entry with a ``path`` and a ``type``.
+    Example: ``datasets: [{path: rows.jsonl, type: chat_template}]``."""
 
     test_datasets: tuple[Dataset, ...] = ()
-    """What is evaluated on; entries as in datasets."""
+    """What is evaluated on; entries as in datasets.
+    Example: ``test_datasets: [{path: test.jsonl, type: chat_template}]``."""
+
+    pretraining_dataset: Annotated[tuple[PretrainingDataset, ...], PretrainingEntries(), STREAMED] = ()
+    """Plain text that is trained on as it is streamed, in place of datasets; such a run needs max_steps.
+    Example: ``pretraining_dataset: [{path: HuggingFaceFW/fineweb-edu, name: sample-10BT}]``."""
 
     val_set_size: Annotated[float, Number(minimum=0)] = 0.0
-    """How much of datasets is kept for evaluation: a share below 1, or a number of samples. Default 0: none."""
+    """How much of datasets is kept for evaluation: a share below 1, or a number of samples. Default 0: none.
+    Example: ``val_set_size: 0.05``."""
 
     train_on_inputs: Annotated[bool, Flag()] = False
     """Whether the prompt is trained on as well: for ``alpaca`` all of it, for ``chat_template`` the contents of all
-    messages."""
+    messages. Example: ``train_on_inputs: true``."""
 
     shuffle_merged_datasets: Annotated[bool, Flag()] = True
-    """Whether the samples of all datasets are mixed (by seed) before the evaluation samples are taken off."""
+    """Whether the samples of all datasets are mixed (by seed) before the evaluation samples are taken off.
+    Example: ``shuffle_merged_datasets: false``."""
+
+    shuffle_before_merging_datasets: Annotated[
+        bool, Flag(), Planned("remove it: shuffle_merged_datasets mixes all samples")
+    ] = False
+    """Whether the rows of each dataset are shuffled before the datasets are joined.
+    Example: ``shuffle_before_merging_datasets: true``."""
+
+    dataset_exact_deduplication: Annotated[bool, Flag(), Planned("remove equal rows from the data")] = False
+    """Whether samples that are equal to an earlier one are left out, in the evaluation data too.
+    Example: ``dataset_exact_deduplication: true``."""
+
+    group_by_length: Annotated[bool, Flag(), IN_RANDOM_ORDER] = False
+    """Whether a batch is made of samples of about the same length: less padding, and a loss that goes up and down.
+    Example: ``group_by_length: true``."""
+
+    curriculum_sampling: Annotated[bool, Flag(), IN_RANDOM_ORDER] = False
+    """Whether samples are trained in the order of the data, such as easy ones first.
+    Example: ``curriculum_sampling: true``."""
 
     dataset_prepared_path: Annotated[str | None, Text()] = None
-    """Accepted, without effect: tokenized data is not kept on disk yet."""
+    """Accepted, without effect: tokenized data is not kept on disk yet. Example: ``dataset_prepared_path: prepared``."""
+
+    push_dataset_to_hub: Annotated[
+        str | None, Text(), Planned("remove it: tokenized data stays on this machine")
+    ] = None
+    """Dataset on the Hugging Face hub that gets the tokenized data. Example: ``push_dataset_to_hub: my-name/prepared``."""
+
+    hf_use_auth_token: Annotated[
+        bool, Flag(), Planned("remove it: what 'hf auth login' stored is used wherever the hub asks for it")
+    ] = False
+    """Whether the token that ``hf auth login`` stored is sent to the hub, for models and data that need it.
+    Example: ``hf_use_auth_token: true``."""
+
+    skip_prepare_dataset: Annotated[bool, Flag(), HELD] = False
+    """Whether rows are tokenized while training, batch by batch, as images need it.
+    Example: ``skip_prepare_dataset: true``."""
+
+    dataset_num_proc: Annotated[
+        int | None, Whole(minimum=1), Planned("remove it: data is tokenized in one process")
+    ] = None
+    """Processes that read and tokenize the data. Default in Axolotl: one for each processor core.
+    Example: ``dataset_num_proc: 4``."""
+
+    dataset_keep_in_memory: Annotated[
+        bool, Flag(), Planned("remove it: rows are read from disk as they are needed")
+    ] = False
+    """Whether the data is held in memory while it is tokenized, in place of being read from disk.
+    Example: ``dataset_keep_in_memory: true``."""
+
+    dataset_shard_num: Annotated[int | None, Whole(minimum=1), NOT_SHARDED] = None
+    """Into how many parts the whole data is cut, of which dataset_shard_idx names the one that is used.
+    Example: ``dataset_shard_num: 4``."""
+
+    dataset_shard_idx: Annotated[int | None, Whole(minimum=0), NOT_SHARDED] = None
+    """Which of the parts is used, counted from 0. Example: ``dataset_shard_idx: 0``."""
+
+    streaming: Annotated[bool, Flag(), HELD] = False
+    """Whether rows are read and tokenized while training, so that data which no disk holds can be trained on; such a run
+    needs max_steps. Example: ``streaming: true``."""
+
+    streaming_multipack_buffer_size: Annotated[int, Whole(minimum=1), HELD] = 10_000
+    """How many streamed samples are packed together at a time. Example: ``streaming_multipack_buffer_size: 5000``."""
+
+    pretrain_multipack_attn: Annotated[bool, Flag(), HELD] = True
+    """Whether streamed samples that share a row are kept from attending to each other.
+    Example: ``pretrain_multipack_attn: true``."""
+
+    pretraining_sample_concatenation: Annotated[bool, Flag(), HELD] = False
+    """Whether streamed samples are joined into long ones. Example: ``pretraining_sample_concatenation: true``."""
+
+    remove_unused_columns: Annotated[
+        bool | None, Flag(), Planned("remove it: the model gets the columns that it reads")
+    ] = None
+    """Whether columns that the model does not read are dropped before a batch is made; ``false`` where something else
+    reads them, such as images. Default: true. Example: ``remove_unused_columns: false``."""
+
+    dataloader_num_workers: Annotated[int | None, Whole(minimum=0), IN_PROCESS] = None
+    """Processes that make batches beside the training process; 0: none. Default in Axolotl: one for each GPU.
+    Example: ``dataloader_num_workers: 4``."""
+
+    dataloader_prefetch_factor: Annotated[int | None, Whole(minimum=1), IN_PROCESS] = None
+    """How many batches each of these processes makes ahead. Example: ``dataloader_prefetch_factor: 8``."""
+
+    dataloader_pin_memory: Annotated[
+        bool | None, Flag(), Planned("remove it: memory is pinned where there is a GPU")
+    ] = None
+    """Whether batches lie in pinned memory, from which they reach the GPU faster.
+    Example: ``dataloader_pin_memory: true``."""
+
+    dataloader_drop_last: Annotated[
+        bool, Flag(), Planned("remove it: the last batch of an epoch is trained on though it is smaller")
+    ] = False
+    """Whether the last batch of an epoch is left out when it is smaller than the others.
+    Example: ``dataloader_drop_last: true``."""

@@ -20,11 +20,6 @@ PLANNED_TYPES = names(
 )
 """Formats of Axolotl; a style or a function may follow, as in ``alpaca:chat`` and ``chatml.intel``."""
 
-SHAREGPT_ADVICE = (
-    "use 'type: chat_template' with 'field_messages: conversations' and "
-    "'message_property_mappings: {role: from, content: value}'"
-)
-
 
 class PromptFormat(Topic):
     """A prompt in the config's own words: which columns a row has and how they become text.
@@ -46,6 +41,9 @@ class PromptFormat(Topic):
     no_input_format: Annotated[str | None, Text()] = None
     """How a row without an input is written; ``{instruction}`` stands for its column.
     Example: ``no_input_format: '[INST] {instruction} [/INST]'``."""
+
+    field: Annotated[str | None, Text()] = None
+    """In older configs: the column with text that is a whole sample. Example: ``field: text``."""
 
     field_system: Annotated[str | None, Text()] = None
     """The column with the system prompt. Default: system. Example: ``field_system: context``."""
@@ -108,7 +106,7 @@ def _check_format(value: dict[str, Any]) -> None:
             guess = did_you_mean(key, PromptFormat.model_fields)
             raise rejected(f"cannot hold {shown(key)}{guess}", "", key)
     try:
-        PromptFormat.model_validate({key: item for key, item in value.items() if item is not None})
+        PromptFormat.model_validate({key: item for key, item in value.items() if item not in (None, "")})
     except ValidationError as error:
         details = error.errors(include_url=False)[0]
         key = details["loc"][0]
@@ -120,6 +118,5 @@ TYPE_CHOICE = TypeChoice(
     get_args(DatasetType),
     PLANNED_TYPES,
     "use 'chat_template' (conversations), 'alpaca' (instruction, input, output) or 'completion' (plain text)",
-    renamed=(("sharegpt", SHAREGPT_ADVICE),),
     planned_pattern=r"[\w-]+([.:][\w-]+)+",
 )

@@ -222,8 +222,6 @@ class Choice(Checked):
         What to write instead of a wrong one; by default the options.
     flags
         Whether ``true`` and ``false`` are accepted as well.
-    renamed
-        Names that are gone, each with what to write instead.
     aliases
         Names that people write for one of the options, each with that option.
     """
@@ -232,7 +230,6 @@ class Choice(Checked):
     planned: tuple[str, ...] = ()
     advice: str = ""
     flags: bool = False
-    renamed: tuple[tuple[str, str], ...] = ()
     planned_pattern: str = ""
     aliases: tuple[tuple[str, str], ...] = ()
 
@@ -249,8 +246,6 @@ class Choice(Checked):
         if isinstance(value, str):
             if value in self.options:
                 return value
-            if value in dict(self.renamed):
-                raise rejected(f"cannot be {shown(value)} any more", dict(self.renamed)[value])
             if value in self.planned or (self.planned_pattern and re.fullmatch(self.planned_pattern, value)):
                 raise rejected(f"cannot be {shown(value)}: it is not supported yet", self.fix)
             meant = dict(self.aliases).get(value.lower())

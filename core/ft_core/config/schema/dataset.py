@@ -1,0 +1,269 @@
+"""Keys of one dataset: where its rows are, what they hold and which of their tokens are trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field, PrivateAttr
+
+from ft_core.config.schema.dataset_type import TYPE_CHOICE, DatasetType
+from ft_core.config.schema.tokenizer import TEMPLATE_CHOICE, ChatTemplate
+from ft_core.config.schema.topic import Topic
+from ft_core.config.schema.values import (
+    Choice,
+    Flag,
+    Number,
+    PathText,
+    Planned,
+    Text,
+    TextList,
+    TextListMap,
+    TextMap,
+    Whole,
+    rejected,
+)
+from ft_core.config.tables import Table
+
+FileType = Literal["json", "jsonl", "csv", "parquet", "arrow", "text"]
+TrainOn = Literal["turn", "all", "last", "none"]
+
+TRAIN_ON_CHOICE = Choice(get_args(TrainOn))
+
+SAME_NAMES = (("role", "role"), ("content", "content"))
+
+SHARDS = Planned("use a slice, such as 'split: train[:10%]'")
+ROLES = Planned("use 'roles', such as 'roles: {user: [human], assistant: [gpt]}'")
+REASONING = Planned("use message_property_mappings, such as '{reasoning_content: thoughts}'")
+PREFERENCE = Planned("remove it: only supervised fine-tuning works")
+STEPWISE = Planned("remove it: no process reward model is trained")
+STREAMED = Planned("use 'datasets' with 'type: completion'")
+
+
+@dataclass(frozen=True)
+class ConfigurationName(Text):
+    """The name of a hub dataset's configuration; Axolotl's loader takes a list of them too."""
+
+    def check(self, value: object) -> str:
+        """Return the name."""
+        if isinstance(value, (list, tuple)):
+            raise rejected("cannot be a list: it is not supported yet", "write one entry for each name")
+        return super().check(value)
+
+
+class Dataset(Topic):
+    """One source of rows, and how a row becomes ids and labels."""
+
+    path: Annotated[str, PathText()]
+    """Where the rows are: a file (.jsonl, .json, .csv, .parquet, .arrow, .txt), a folder of such files, or the name of a
+    dataset on the Hugging Face hub; in a notebook also ``$name``, a variable that holds rows: a DataFrame, a list of
+    dicts, a datasets.Dataset. Example: ``path: rows.jsonl``."""
+
+    type: Annotated[DatasetType, TYPE_CHOICE]
+    """What a row holds: ``chat_template`` (a list of messages), ``alpaca`` (instruction, input, output) or
+    ``completion`` (plain text, all of it trained). Example: ``type: chat_template``."""
+
+    name: Annotated[str | None, ConfigurationName()] = None
+    """Which configuration of a hub dataset. Default: its only one. Example: ``name: en``."""
+
+    split: Annotated[str, Text()] = "train"
+    """Which split of the dataset; slices such as ``train[:100]`` or ``train[:10%]`` work.
+    Example: ``split: train[:10%]``."""
+
+    data_files: Annotated[tuple[str, ...] | None, TextList(single=True)] = None
+    """Which files of the folder or hub dataset; one name or a list. Default: all.
+    Example: ``data_files: [part-1.jsonl, part-2.jsonl]``."""
+
+    ds_type: Annotated[FileType | None, Choice(get_args(FileType))] = None
+    """What kind of files these are: ``json`` or ``jsonl``, ``csv``, ``parquet``, ``arrow``, ``text``. Default: what the
+    file's suffix says. Example: ``ds_type: json``."""
+
+    revision: Annotated[str | None, Text(), Planned("remove it: the newest version is loaded")] = None
+    """Branch, tag or commit of a hub dataset. Default: the newest. Example: ``revision: main``."""
+
+    trust_remote_code: Annotated[
+        bool | None, Flag(), Planned("write 'trust_remote_code' at the top level")
+    ] = None
+    """Whether Python code that comes with the dataset may run on this machine. Example: ``trust_remote_code: true``."""
+
+    weight: Annotated[float, Number(above=0, maximum=1), SHARDS] = 1.0
+    """Share of this dataset's rows that goes into the mix of all datasets.
+    Example: ``weight: 0.5``."""
+
+    shards: Annotated[int | None, Whole(minimum=1), SHARDS] = None
+    """Into how many parts the dataset is cut, of which shards_idx names the one that is used. Example: ``shards: 10``."""
+
+    shards_idx: Annotated[int | None, Whole(minimum=0), SHARDS] = None
+    """Which of the shards is used, counted from 0. Example: ``shards_idx: 0``."""
+
+    preprocess_shards: Annotated[
+        int | None, Whole(minimum=1), Planned("remove it: the results are the same")
+    ] = None
+    """Into how many parts the dataset is cut to be tokenized one after the other, which takes less memory.
+    Example: ``preprocess_shards: 10``."""
+
+    field: Annotated[str, Text()] = "text"
+    """For ``completion``: the column that holds the text. Example: ``field: body``."""
+
+    text_column: Annotated[str, Text(), STREAMED] = "text"
+    """For streamed plain text: the column that holds the text. Example: ``text_column: body``."""
+
+    skip: Annotated[int | None, Whole(minimum=0), STREAMED] = None
+    """For streamed plain text: how many rows at the beginning are passed over. Example: ``skip: 1000``."""
+
+    field_messages: Annotated[str, Text()] = "messages"
+    """For ``chat_template``: the column that holds the list of messages. Example: ``field_messages: conversations``."""
+
+    message_property_mappings: Annotated[dict[str, str], TextMap(SAME_NAMES)] = Field(
+        default_factory=lambda: dict(SAME_NAMES)
+    )
+    """For ``chat_template``: which property of a message (right) is what the template reads (left), such as
+    ``role: from``. ``role`` and ``content`` map to themselves where they are not named.
+    Example: ``message_property_mappings: {role: from, content: value}``."""
+
+    roles: Annotated[dict[str, tuple[str, ...]], TextListMap()] = Field(
+        default_factory=lambda: {
+            "user": ("human", "user"),
+            "assistant": ("gpt", "assistant"),
+            "system": ("system",),
+            "tool": ("tool",),
+        }
+    )
+    """For ``chat_template``: names of roles in the data (right) for each role of the template (left). Replaces the
+    default map; a role that is not named passes as it is. Example: ``roles: {user: [human], assistant: [gpt, bot]}``."""
+
+    roles_to_train: Annotated[tuple[str, ...], TextList()] = ("assistant",)
+    """For ``chat_template``: whose messages are trained on. Example: ``roles_to_train: [assistant, tool]``."""
+
+    train_on_eos: Annotated[TrainOn, TRAIN_ON_CHOICE] = "turn"
+    """For ``chat_template``: after which turns the EOS token is trained: ``turn`` (the trained ones), ``all``, ``last``
+    (the last one) or ``none``. Example: ``train_on_eos: last``."""
+
+    train_on_eot: Annotated[TrainOn | None, TRAIN_ON_CHOICE] = None
+    """For ``chat_template``: the same for the tokens of eot_tokens. Default: as train_on_eos.
+    Example: ``train_on_eot: all``."""
+
+    message_field_training: Annotated[str | None, Text()] = None
+    """For ``chat_template``: the property of a message that says, true or false, whether it is trained on; overrides
+    roles_to_train. Default: no such property. Example: ``message_field_training: train``."""
+
+    message_field_training_detail: Annotated[
+        str | None, Text(), Planned("use message_field_training to choose whole messages")
+    ] = None
+    """For ``chat_template``: the property of a message that lists which of its characters are trained on: maps of
+    begin_offset, end_offset (both counted from 0, the end included) and train.
+    Example: ``message_field_training_detail: train_detail``."""
+
+    drop_system_message: Annotated[
+        bool | None, Flag(), Planned("remove the system messages from the data")
+    ] = None
+    """For ``chat_template``: whether the system message of each conversation is left out.
+    Example: ``drop_system_message: true``."""
+
+    chat_template: Annotated[ChatTemplate | None, TEMPLATE_CHOICE] = None
+    """For ``chat_template``: this dataset's own template. Default: the config's chat_template.
+    Example: ``chat_template: chatml``."""
+
+    chat_template_jinja: Annotated[str | None, PathText()] = None
+    """For ``chat_template``: this dataset's own template as Jinja text, or the path of a file that holds it.
+    Example: ``chat_template_jinja: template.jinja``."""
+
+    field_tools: Annotated[str | None, Text(), Planned("rename the column to 'tools'")] = None
+    """For ``chat_template``: the column that lists the tools which the model may call. Default: tools.
+    Example: ``field_tools: functions``."""
+
+    field_thinking: Annotated[str | None, Text(), REASONING] = None
+    """For ``chat_template``: the property of a message that holds the reasoning before its answer. Default:
+    reasoning_content. Example: ``field_thinking: thoughts``."""
+
+    template_thinking_key: Annotated[str | None, Text(), REASONING] = None
+    """For ``chat_template``: under which name the template reads the reasoning. Default: reasoning_content.
+    Example: ``template_thinking_key: thinking``."""
+
+    split_thinking: Annotated[bool | None, Flag(), REASONING] = None
+    """For ``chat_template``: whether reasoning between tags such as ``<think>`` and ``</think>`` in a message's content is
+    handed to the template apart from the answer. Example: ``split_thinking: true``."""
+
+    input_transform: Annotated[str | None, Text(), Planned("use 'type: chat_template'")] = None
+    """For Axolotl's ``messages``: the function that turns a row into messages. Example: ``input_transform: chat``."""
+
+    input_format: Annotated[str | None, Text(), Planned()] = None
+    """In older configs: a name for how the rows are written. Example: ``input_format: text``."""
+
+    field_human: Annotated[str | None, Text(), ROLES] = None
+    """In older configs: the role that the person has in the data. Example: ``field_human: human``."""
+
+    field_model: Annotated[str | None, Text(), ROLES] = None
+    """In older configs: the role that the model has in the data. Example: ``field_model: gpt``."""
+
+    field_chosen: Annotated[str | None, Text(), PREFERENCE] = None
+    """For preference data: the column with the better answer. Default: chosen. Example: ``field_chosen: winner``."""
+
+    field_rejected: Annotated[str | None, Text(), PREFERENCE] = None
+    """For preference data: the column with the worse answer. Default: rejected. Example: ``field_rejected: loser``."""
+
+    step_separator: Annotated[str | None, Text(), STEPWISE] = None
+    """For ``stepwise_supervised``: what ends each step of an answer. Default: a line break.
+    Example: ``step_separator: '<step>'``."""
+
+    max_completion_length: Annotated[int | None, Whole(minimum=1), STEPWISE] = None
+    """For ``stepwise_supervised``: how many tokens of an answer are kept. Default: all.
+    Example: ``max_completion_length: 1024``."""
+
+    train_on_last_step_only: Annotated[bool | None, Flag(), STEPWISE] = None
+    """For ``stepwise_supervised``: whether only the last step of an answer is judged.
+    Example: ``train_on_last_step_only: true``."""
+
+    logprobs_field: Annotated[str | None, Text(), Planned("remove it: no teacher model is distilled")] = None
+    """For distillation: the column with the teacher's log probabilities. Example: ``logprobs_field: logprobs``."""
+
+    temperature: Annotated[
+        float | None, Number(above=0), Planned("remove it: no teacher model is distilled")
+    ] = None
+    """For distillation: the temperature at which the teacher's log probabilities were computed.
+    Example: ``temperature: 1.0``."""
+
+    _table: Table | None = PrivateAttr(default=None)
+
+    @property
+    def table(self) -> Table | None:
+        """The rows themselves, where `path` is a notebook variable."""
+        return self._table
+
+    def with_table(self, table: Table | None) -> Dataset:
+        """Return the same values with other rows, or with none but those at `path`."""
+        dataset = self.model_copy()
+        dataset._table = table
+        return dataset
+
+
+class PretrainingDataset(Topic):
+    """One source of plain text that is streamed, never held whole."""
+
+    path: Annotated[str, PathText(), STREAMED]
+    """Where the rows are: a file, a folder, or the name of a dataset on the Hugging Face hub.
+    Example: ``path: HuggingFaceFW/fineweb-edu``."""
+
+    name: Annotated[str | None, Text(), STREAMED] = None
+    """Which configuration of a hub dataset. Default: its only one. Example: ``name: sample-10BT``."""
+
+    split: Annotated[str, Text(), STREAMED] = "train"
+    """Which split of the dataset. Example: ``split: train``."""
+
+    data_files: Annotated[str | None, Text(), STREAMED] = None
+    """Which file of the folder or hub dataset. Default: all. Example: ``data_files: part-1.parquet``."""
+
+    text_column: Annotated[str, Text(), STREAMED] = "text"
+    """The column that holds the text. Example: ``text_column: body``."""
+
+    type: Annotated[Literal["pretrain", "completion"], Choice(("pretrain", "completion")), STREAMED] = (
+        "pretrain"
+    )
+    """How rows become samples: ``pretrain`` (windows of sequence_len that overlap) or ``completion`` (pieces that do not).
+    Example: ``type: pretrain``."""
+
+    skip: Annotated[int | None, Whole(minimum=0), STREAMED] = None
+    """How many rows at the beginning are passed over. Example: ``skip: 1000``."""
+
+    trust_remote_code: Annotated[bool, Flag(), STREAMED] = False
+    """Whether Python code that comes with the dataset may run on this machine. Example: ``trust_remote_code: true``."""

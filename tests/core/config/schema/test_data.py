@@ -1,0 +1,93 @@
+"""What the keys of the data accept."""
+
+from __future__ import annotations
+
+import pytest
+
+from ft_core.config import explain
+from ft_core.config.schema.dataset import PretrainingDataset
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("val_set_size: 0.05", 0.05),
+        ("train_on_inputs: true", True),
+        ("shuffle_merged_datasets: false", False),
+        ("dataset_prepared_path: prepared", "prepared"),
+        ("dataset_num_proc: '4'", 4),
+        ("dataloader_num_workers: 0", 0),
+        ("streaming_multipack_buffer_size: 1e4", 10_000),
+        ("push_dataset_to_hub: me/data", "me/data"),
+    ],
+)
+def test_accepted(stored, line, value):
+    found = stored(line)
+    assert (found, type(found)) == (value, type(value))
+
+
+@pytest.mark.parametrize(
+    ("line", "message", "fix"),
+    [
+        ("val_set_size: -1", "must be at least 0, not -1", ""),
+        ("dataset_num_proc: 0", "must be at least 1, not 0", ""),
+        ("dataset_shard_idx: -1", "must be at least 0, not -1", ""),
+        ("streaming: auto", "must be true or false, not 'auto'", ""),
+        (
+            "pretraining_dataset: 3",
+            "must be a list of maps, one map, or one path, not 3",
+            "begin each entry with '- '",
+        ),
+    ],
+)
+def test_refused(complaint, line, message, fix):
+    assert complaint(line) == (message, fix)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "pretraining_dataset: org/text",
+        "pretraining_dataset: {path: org/text}",
+        "pretraining_dataset: [{path: org/text, split: train}]",
+    ],
+)
+def test_three_ways_to_write_pretraining_data(stored, errors, required, line):
+    assert stored(line) == (PretrainingDataset(path="org/text"),)
+    assert errors(required + line) == [
+        (4, 1, "'pretraining_dataset' is not supported yet", "use 'datasets' with 'type: completion'")
+    ]
+
+
+def test_the_keys_of_pretraining_data_are_explained():
+    doc = explain("pretraining_dataset.text_column")
+    assert (doc.text, doc.default) == ("The column that holds the text.", "text")
+    assert doc.instead == "use 'datasets' with 'type: completion'"
+
+
+@pytest.mark.parametrize(
+    ("line", "fix"),
+    [
+        ("group_by_length: true", "remove it: samples are trained in random order"),
+        ("dataset_exact_deduplication: true", "remove equal rows from the data"),
+        ("remove_unused_columns: true", "remove it: the model gets the columns that it reads"),
+        ("dataset_num_proc: 4", "remove it: data is tokenized in one process"),
+        ("dataset_shard_num: 4", "use a slice in each dataset, such as 'split: train[:10%]'"),
+        ("streaming: true", "remove it: all rows are tokenized before training"),
+    ],
+)
+def test_not_supported_yet(errors, required, line, fix):
+    key = line.partition(":")[0]
+    assert errors(required + line) == [(4, 1, f"'{key}' is not supported yet", fix)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "remove_unused_columns: false",
+        "streaming_multipack_buffer_size: '1e4'",
+        "pretrain_multipack_attn: true",
+    ],
+)
+def test_what_asks_for_nothing_passes(warnings, required, line):
+    assert warnings(required + line) == []

@@ -1,0 +1,100 @@
+"""What the keys of length, packing and attention accept."""
+
+from __future__ import annotations
+
+import pytest
+
+ROWS = "remove it: each sample is a row of its own, padded to the longest of its batch"
+ATTENTION = "use 'auto', 'sdpa', 'eager' or 'flash_attention_2'"
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("sequence_len: 2048", 2048),
+        ("excess_length_strategy: truncate", "truncate"),
+        ("sample_packing: true", True),
+        ("batch_flattening: auto", "auto"),
+        ("batch_flattening: true", True),
+        ("attn_implementation: flash_attention_2", "flash_attention_2"),
+        ("flex_attn_compile_kwargs: {dynamic: false}", {"dynamic": False}),
+    ],
+)
+def test_accepted(stored, line, value):
+    found = stored(line)
+    assert (found, type(found)) == (value, type(value))
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("flash", "flash_attention_2"),
+        ("flash_attn", "flash_attention_2"),
+        ("flash_attention", "flash_attention_2"),
+        ("FA2", "flash_attention_2"),
+        ("sdp", "sdpa"),
+        ("sdp_attention", "sdpa"),
+        ("eager_attention", "eager"),
+        ("spda", "sdpa"),
+    ],
+)
+def test_other_names_of_attention(complaint, name, meant):
+    message = f"cannot be '{name}'; did you mean '{meant}'?"
+    assert complaint(f"attn_implementation: {name}") == (message, ATTENTION)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "flash_attention_3",
+        "flash_attention_4",
+        "flash_attention_torch",
+        "flex_attention",
+        "varlen",
+        "xformers",
+        "sage",
+        "fp8",
+        "kernels-community/flash-attn3",
+        "kernels-community/vllm-flash-attn3@main",
+    ],
+)
+def test_attention_that_is_not_supported_yet(complaint, name):
+    message = f"cannot be '{name}': it is not supported yet"
+    assert complaint(f"attn_implementation: {name}") == (message, ATTENTION)
+
+
+@pytest.mark.parametrize(
+    ("line", "message", "fix"),
+    [
+        ("sequence_len: 1", "must be at least 2, not 1", ""),
+        ("min_sample_len: 0", "must be at least 1, not 0", ""),
+        ("batch_flattening: aut", "cannot be 'aut'; did you mean 'auto'?", "use true, false or 'auto'"),
+        ("attn_implementation: a/b/c", "cannot be 'a/b/c'", ATTENTION),
+    ],
+)
+def test_refused(complaint, line, message, fix):
+    assert complaint(line) == (message, fix)
+
+
+@pytest.mark.parametrize(
+    ("line", "fix"),
+    [
+        ("sample_packing: true", ROWS),
+        ("eval_sample_packing: true", ROWS),
+        ("batch_flattening: auto", ROWS),
+        ("sample_packing_bin_size: 100", ROWS),
+        ("eval_sequence_len: 64", "remove it: sequence_len is the limit in evaluation too"),
+        ("min_sample_len: 8", "remove it, and the short rows from the data"),
+        ("flash_attn_cross_entropy: true", "remove it: results are the same; only speed differs"),
+    ],
+)
+def test_not_supported_yet(errors, required, line, fix):
+    key = line.partition(":")[0]
+    assert errors(required + line) == [(4, 1, f"'{key}' is not supported yet", fix)]
+
+
+@pytest.mark.parametrize(
+    "line", ["sample_packing: false", "sample_packing_bin_size: 200", "sample_packing_group_size: 1e5"]
+)
+def test_what_asks_for_nothing_passes(warnings, required, line):
+    assert warnings(required + line) == []

@@ -1,0 +1,93 @@
+"""What the keys of the tokenizer and the chat template accept."""
+
+from __future__ import annotations
+
+import pytest
+
+from ft_core.config.schema.tokenizer import PLANNED_TEMPLATES
+
+TEMPLATE = (
+    "use 'tokenizer_default' for the template that comes with the tokenizer, or give the template's text or file as "
+    "chat_template_jinja"
+)
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("chat_template: chatml", "chatml"),
+        ("eot_tokens: ['<|im_end|>']", ("<|im_end|>",)),
+        ("tokens: ['<think>', '</think>']", ("<think>", "</think>")),
+        ("added_tokens_overrides: {128041: <think>}", {128041: "<think>"}),
+        ("chat_template_kwargs: {enable_thinking: false}", {"enable_thinking": False}),
+        ("tokenizer_use_fast: false", False),
+        ("default_system_message: You are kind", "You are kind"),
+    ],
+)
+def test_accepted(stored, line, value):
+    found = stored(line)
+    assert (found, type(found)) == (value, type(value))
+
+
+def test_special_tokens(stored):
+    assert stored("pad_token: <pad>", "special_tokens") == "<pad>"
+    assert stored("additional_special_tokens: ['<tool>']", "special_tokens") == ("<tool>",)
+
+
+@pytest.mark.parametrize(
+    ("line", "message", "fix"),
+    [
+        ("chat_template: llama3", "cannot be 'llama3': it is not supported yet", TEMPLATE),
+        (
+            "chat_template: tokenizer_default_fallback_llama3",
+            "cannot be 'tokenizer_default_fallback_llama3': it is not supported yet",
+            TEMPLATE,
+        ),
+        (
+            "chat_template: tokenizer_default_fallback_",
+            "cannot be 'tokenizer_default_fallback_'; did you mean 'tokenizer_default'?",
+            TEMPLATE,
+        ),
+        ("chat_template: chatlm", "cannot be 'chatlm'; did you mean 'chatml'?", TEMPLATE),
+        ("chat_template: []", "cannot be a list", TEMPLATE),
+        ("eot_tokens: [3]", "must hold text only, not 3", "put it in quotes"),
+        ("added_tokens_overrides: {think: x}", "must map ids of tokens, and 'think' is none", ""),
+        ("added_tokens_overrides: {128041: 3}", "must hold text only, not 3", "put it in quotes"),
+        ("added_tokens_overrides: [x]", "must be a map of 'name: value' lines, not a list", ""),
+    ],
+)
+def test_refused(complaint, line, message, fix):
+    assert complaint(line) == (message, fix)
+
+
+def test_every_template_of_axolotl_is_known():
+    # tokenizer_default, jinja and chatml work already.
+    assert len(PLANNED_TEMPLATES) == len(set(PLANNED_TEMPLATES)) == 37 - 3
+
+
+@pytest.mark.parametrize(
+    ("line", "column", "key", "fix"),
+    [
+        ("tokens: [a]", 1, "tokens", "remove it: the vocabulary stays as it is"),
+        (
+            "added_tokens_overrides: {1: a}",
+            1,
+            "added_tokens_overrides",
+            "remove it: the vocabulary stays as it is",
+        ),
+        (
+            "special_tokens: {additional_special_tokens: [a]}",
+            18,
+            "additional_special_tokens",
+            "remove it: the vocabulary stays as it is",
+        ),
+        (
+            "chat_template_kwargs: {a: b}",
+            1,
+            "chat_template_kwargs",
+            "remove it, or set these variables in chat_template_jinja",
+        ),
+    ],
+)
+def test_not_supported_yet(errors, required, line, column, key, fix):
+    assert errors(required + line) == [(4, column, f"'{key}' is not supported yet", fix)]
