@@ -160,7 +160,13 @@ def test_keys_that_are_not_done_yet_are_not_written(required):
     assert {key for key in explained(planned=True) if key in written} == set()
     assert {key for key in explained(planned=False) if key in written} == {
         key for key in explained(planned=False) if getattr(config, key) is not None
-    }
+    } - {"batch_size"}
+
+
+def test_one_of_the_batch_keys_can_be_overridden_alone(required):
+    written = load_config(required + "batch_size: 8\nmicro_batch_size: 2").to_yaml()
+    config = load_config(written, {"micro_batch_size": 1})
+    assert (config.micro_batch_size, config.gradient_accumulation_steps, config.batch_size) == (1, 4, 4)
 
 
 def explained(*, planned: bool) -> list[str]:
