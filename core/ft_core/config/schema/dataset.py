@@ -41,6 +41,15 @@ STREAMED = Planned("use 'datasets' with 'type: completion'")
 
 
 @dataclass(frozen=True)
+class Separator(Text):
+    """Text that may be white space alone, such as a line break."""
+
+    def check(self, value: object) -> str:
+        """Return the text."""
+        return value if isinstance(value, str) and value.isspace() else super().check(value)
+
+
+@dataclass(frozen=True)
 class ConfigurationName(Text):
     """The name of a hub dataset's configuration; Axolotl's loader takes a list of them too."""
 
@@ -202,7 +211,7 @@ class Dataset(Topic):
     field_rejected: Annotated[str | None, Text(), PREFERENCE] = None
     """For preference data: the column with the worse answer. Default: rejected. Example: ``field_rejected: loser``."""
 
-    step_separator: Annotated[str | None, Text(), STEPWISE] = None
+    step_separator: Annotated[str | None, Separator(), STEPWISE] = None
     """For ``stepwise_supervised``: what ends each step of an answer. Default: a line break.
     Example: ``step_separator: '<step>'``."""
 

@@ -25,6 +25,8 @@ ENTRY = "base_model: a/b\nlearning_rate: 1\ndatasets:\n- path: a/b\n  type: chat
         ("train_on_eot: none", "none"),
         ("message_property_mappings: {role: from}", {"role": "from", "content": "content"}),
         ("temperature: 1", 1.0),
+        ("step_separator: '<step>'", "<step>"),
+        (r'step_separator: "\n"', "\n"),
     ],
 )
 def test_accepted(stored, line, value):
@@ -45,6 +47,7 @@ def test_accepted(stored, line, value):
             "cannot be 'jsom'; did you mean 'json'?",
             "use 'json', 'jsonl', 'csv', 'parquet', 'arrow' or 'text'",
         ),
+        ("step_separator: ''", "is empty", "write a value, or remove the line"),
         ("train_on_eos: false", "cannot be false", "use 'turn', 'all', 'last' or 'none'"),
     ],
 )
