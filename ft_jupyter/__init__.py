@@ -71,17 +71,22 @@ def __dir__() -> list[str]:
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
-    """Register ``%%finetune`` and ``%ft``; loading twice is the same as loading once."""
+    """Register ``%%finetune``, ``%ft`` and their completion; loading twice is the same as loading once."""
+    from ft_jupyter import completion
     from ft_jupyter.magics import FinetuneMagics
 
     if FinetuneMagics.__name__ not in shell.magics_manager.registry:
         shell.register_magics(FinetuneMagics)
+    completion.register(shell)
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
-    """Take the magics away and close the live views; every run goes on."""
+    """Take the magics and their completion away and close the live views; every run goes on."""
     import sys
 
+    from ft_jupyter import completion
+
+    completion.unregister(shell)
     magics = shell.magics_manager
     magics.registry.pop("FinetuneMagics", None)
     magics.magics["cell"].pop("finetune", None)

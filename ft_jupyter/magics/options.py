@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 from ft_core.errors import FtError
-from ft_jupyter.magics.arguments import LineParser
+from ft_jupyter.magics.arguments import LineParser, split
 
 DEFAULT_VARIABLE = "run"
 
@@ -27,9 +27,9 @@ class FinetuneOptions:
     gpus
         Number of processes to train on, None for what the machine offers.
     overrides
-        ``key=value`` words, in order.
+        ``key=value`` words: those of ``--set``, then the keys that stand on the line themselves.
     base
-        A YAML file that the cell's body overrides.
+        A YAML file, or its https address, that the cell's body overrides.
     overwrite
         Replace a run of the same name.
     """
@@ -67,7 +67,7 @@ def parse_finetune(line: str) -> FinetuneOptions:
     FtError
         The line does not say what to do: an unknown option, a missing value, an option of a later version.
     """
-    options = _parser().parse_line(line)
+    options, keys = finetune_parser().parse_with_keys(split(line, "%%finetune"))
     if options.launcher != "process":
         known = options.launcher in ("inline", "notebook")
         problem = "does not exist yet" if known else "does not exist"
@@ -83,13 +83,14 @@ def parse_finetune(line: str) -> FinetuneOptions:
         inspect=options.inspect,
         wait=options.wait,
         gpus=options.gpus,
-        overrides=tuple(options.set),
+        overrides=(*options.set, *keys),
         base=options.base,
         overwrite=options.overwrite,
     )
 
 
-def _parser() -> LineParser:
+def finetune_parser() -> LineParser:
+    """Return the parser of the line: what options there are."""
     parser = LineParser("%%finetune", "Fine-tune a model; the cell is a YAML with Axolotl's keys.")
     parser.add_argument("name", nargs="?", help="name of the run and of the variable that receives it")
     parser.add_argument("--plan", action="store_true", help="validate and estimate, train nothing")
@@ -99,7 +100,7 @@ def _parser() -> LineParser:
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="override a key; repeatable"
     )
-    parser.add_argument("--base", metavar="FILE", help="a YAML file that the cell overrides")
+    parser.add_argument("--base", metavar="FILE", help="a YAML file, or its address, that the cell overrides")
     parser.add_argument("--overwrite", action="store_true", help="replace a run of the same name")
     parser.add_argument("--launcher", default="process", metavar="process", help="how the run is started")
     return parser

@@ -8,7 +8,7 @@ import pytest
 
 from ft_core.errors import FtError
 from ft_jupyter.magics import FinetuneMagics
-from ft_jupyter.magics.options import FinetuneOptions, _parser, parse_finetune, python_name
+from ft_jupyter.magics.options import FinetuneOptions, finetune_parser, parse_finetune, python_name
 
 USAGE = (
     "usage: %%finetune [--plan] [--inspect] [--wait] [--gpus N] [--set KEY=VALUE] [--base FILE] [--overwrite] "
@@ -26,6 +26,18 @@ USAGE = (
         ("--wait joker", FinetuneOptions(name="joker", wait=True)),
         ("--gpus 2 joker", FinetuneOptions(name="joker", gpus=2)),
         ("--set a=1 --set b.c='x y'", FinetuneOptions(overrides=("a=1", "b.c=x y"))),
+        (
+            "--learning-rate 1e-4 --no-sample-packing joker --datasets[0].path='a b.jsonl' --set seed=1",
+            FinetuneOptions(
+                name="joker",
+                overrides=(
+                    "seed=1",
+                    "learning_rate=1e-4",
+                    "sample_packing=false",
+                    "datasets[0].path=a b.jsonl",
+                ),
+            ),
+        ),
         ("--base 'my file.yml'", FinetuneOptions(base="my file.yml")),
         ("joker --overwrite --launcher process", FinetuneOptions(name="joker", overwrite=True)),
     ],
@@ -37,9 +49,15 @@ def test_a_line_means(line: str, options: FinetuneOptions) -> None:
 @pytest.mark.parametrize(
     ("line", "message", "fix"),
     [
-        ("--plann", "%%finetune has no option '--plann'; did you mean '--plan'?", USAGE),
-        ("--gpu=2", "%%finetune has no option '--gpu=2'; did you mean '--gpus'?", USAGE),
-        ("--quietly", "%%finetune has no option '--quietly'.", USAGE),
+        ("--plann", "%%finetune: there is no option or key '--plann'; did you mean '--plan'?", USAGE),
+        ("--gpu=2", "%%finetune: there is no option or key '--gpu'; did you mean '--gpus'?", USAGE),
+        (
+            "--lerning-rate 1",
+            "%%finetune: there is no option or key '--lerning-rate'; did you mean '--learning_rate'?",
+            USAGE,
+        ),
+        ("--quietly", "%%finetune: there is no option or key '--quietly'.", USAGE),
+        ("-q", "%%finetune has no option '-q'.", USAGE),
         ("a b", "%%finetune: 'b' is one word too many.", USAGE),
         ("--gpus two", "%%finetune: argument --gpus: invalid number value: 'two'.", USAGE),
         ("--gpus 0", "%%finetune: argument --gpus: invalid number value: '0'.", USAGE),
@@ -88,5 +106,5 @@ def test_without_a_name_the_variable_is_run() -> None:
 
 
 def test_the_help_of_the_magic_names_every_option() -> None:
-    options = {option for action in _parser()._actions for option in action.option_strings}
+    options = {option for action in finetune_parser()._actions for option in action.option_strings}
     assert options == set(re.findall(r"^\s+(--\w+)", FinetuneMagics.finetune.__doc__ or "", re.MULTILINE))

@@ -14,7 +14,7 @@ from ft_core.config.config import INNER, TOPICS
 from ft_core.config.keys import ADVICE, axolotl_keys, planned
 from ft_core.config.problems import clipped, did_you_mean
 from ft_core.config.schema.topic import Topic
-from ft_core.config.schema.values import Checked, Choice, Flag, PathText
+from ft_core.config.schema.values import Checked, Choice, Flag, PathText, TextList
 from ft_core.errors import FtError
 
 
@@ -46,6 +46,8 @@ class KeyDoc:
         Names that Axolotl accepts here and that are not supported yet.
     is_path
         Whether its text may name a local file or folder.
+    keyword
+        A name that it accepts in place of a list.
     """
 
     key: str
@@ -59,6 +61,7 @@ class KeyDoc:
     instead: str | None = None
     planned: tuple[str, ...] = ()
     is_path: bool = False
+    keyword: str = ""
 
     @property
     def holder(self) -> str:
@@ -184,6 +187,7 @@ def _document(key: str, info: FieldInfo, topic: str) -> KeyDoc:
     check = next((item for item in info.metadata if isinstance(item, Checked)), None)
     allowed: tuple[str, ...] = ("true", "false") if isinstance(check, Flag) else ()
     unsupported: tuple[str, ...] = ()
+    keyword = check.keyword if isinstance(check, TextList) else None
     # Only maps of keys of ours, and lists of them, have no kind of their own.
     words = check.words if check else "a list of maps" if holds_list(info) else "a map"
     if isinstance(check, Choice):
@@ -205,4 +209,5 @@ def _document(key: str, info: FieldInfo, topic: str) -> KeyDoc:
         instead=mark.instead if mark else None,
         planned=unsupported,
         is_path=isinstance(check, PathText),
+        keyword=keyword or "",
     )
