@@ -1,6 +1,7 @@
 """The Python side of the surfaces: what each magic does, as a function.
 
-A config may be given as a :class:`ft_core.config.Config`, a mapping, YAML text, or the path of a YAML file.
+A config may be given as a :class:`ft_core.config.Config`, a mapping, YAML text, or the path or ``https://``
+address of a YAML file.
 Each function returns an object that also draws itself; the objects are the same that the magics return.
 """
 
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from ft_core import config as configs
 from ft_core import runs as engine_runs
 from ft_core.config import Config
+from ft_core.config.address import is_address
 from ft_jupyter.run import Run
 from ft_jupyter.sentences import errors_as_sentences
 
@@ -26,7 +28,7 @@ ConfigLike = Config | Mapping[str, object] | str | Path
 
 
 def load(config: ConfigLike) -> Config:
-    """Return `config` validated; a one-line string that ends in ``.yml`` or ``.yaml`` is a path.
+    """Return `config` validated; a one-line string that ends in ``.yml`` or ``.yaml`` is a path, unless an address.
 
     Raises
     ------
@@ -35,7 +37,7 @@ def load(config: ConfigLike) -> Config:
     """
     if isinstance(config, Config):
         return config
-    if isinstance(config, str) and "\n" not in config and config.endswith((".yml", ".yaml")):
+    if isinstance(config, str) and "\n" not in config and config.endswith((".yml", ".yaml")) and not is_address(config):
         config = Path(config)
     return configs.load_config(config)
 

@@ -49,11 +49,13 @@ class FinetuneMagics(Magics):
         --wait            block until the run ends
         --gpus N          train on N GPUs
         --set KEY=VALUE   override a key, dotted for a nested one; repeatable
-        --base FILE       a YAML file that the cell overrides
+        --base FILE       a YAML file, or its https address, that the cell overrides
         --overwrite       replace a run of the same name
         --launcher NAME   how the run is started: process
 
-        ${name} in the YAML takes the value of a variable of the notebook.
+        Every key is an option too: --learning-rate 1e-4, --no-tf32, --datasets[0].path=rows.jsonl.
+
+        ${name} in the YAML takes the value of a variable of the notebook; as the path of a dataset it may hold the rows.
         """
         with errors_as_sentences():
             from ft_jupyter.magics.cell_config import cell_config

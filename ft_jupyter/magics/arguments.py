@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Sequence
 from typing import NoReturn
 
+from ft_core.config.flags import split_flags
 from ft_core.config.problems import did_you_mean
 from ft_core.errors import FtError
 
@@ -34,6 +35,22 @@ class LineParser(argparse.ArgumentParser):
         if unknown:
             self._refuse(unknown[0])
         return options
+
+    def parse_with_keys(self, words: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+        """Return the options that `words` give, and the config keys among them as ``key=value``.
+
+        Raises
+        ------
+        FtError
+            As :meth:`parse_line`, or an option is neither one of this line nor a key.
+        """
+        known = [option for action in self._actions for option in action.option_strings]
+        try:
+            rest, overrides = split_flags(words, known)
+        except FtError as error:
+            end = "" if error.message.endswith("?") else "."
+            raise FtError(f"{self.prog}: {error.message}{end}", self.usage_line()) from None
+        return self.parse_words(rest), overrides
 
     def error(self, message: str) -> NoReturn:
         """Raise instead of printing and leaving the process."""

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ft_core.config import Config, ConfigError, load_config, parse_overrides
+from ft_core.config.address import is_address
 from ft_core.config.document import read_document
+from ft_core.config.renamed import today
 from ft_core.errors import FtError
 from ft_jupyter.magics.options import FinetuneOptions
 
@@ -49,17 +51,26 @@ def _base_without(base: str, cell: str, user_ns: Mapping[str, object]) -> dict[s
     FtError
         The file cannot be read or is no YAML map.
     """
-    try:
-        given = Path(base).expanduser().read_text(encoding="utf-8")
-    except OSError as error:
-        raise FtError(
-            f"The base file {base} cannot be read: {error.strerror}.", "Name a YAML file with --base."
-        ) from error
+    given = _text(base)
     document = read_document(given, variables=user_ns)
     if document.problems:
         raise ConfigError(document.problems, given)
     own = read_document(cell, variables=user_ns).data
-    keys = own if isinstance(own, dict) else {}
+    keys = {today(key) for key in own} if isinstance(own, dict) else set[str]()
     if not isinstance(document.data, dict):
         raise FtError(f"The base file {base} is no map of keys.", "Write 'key: value' lines in it.")
-    return {key: value for key, value in document.data.items() if key not in keys}
+    return {key: value for key, value in document.data.items() if today(key) not in keys}
+
+
+def _text(base: str) -> str:
+    """Return the text of the base, a file or an https address."""
+    if is_address(base):
+        from ft_core.config.remote import fetch
+
+        return fetch(base)
+    try:
+        return Path(base).expanduser().read_text(encoding="utf-8")
+    except OSError as error:
+        raise FtError(
+            f"The base file {base} cannot be read: {error.strerror}.", "Name a YAML file with --base."
+        ) from error

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ft_core import runs as engine_runs
-from ft_core.config import explain
+from ft_core.config import Config, explain, load_config, parse_overrides
+from ft_core.config.address import is_address
 from ft_core.config.problems import did_you_mean
 from ft_core.errors import FtError, RunError
 from ft_jupyter import api
@@ -47,6 +48,17 @@ class Notebook:
         if isinstance(held, engine_runs.Run):
             return Run.of(held)
         return Run.of(engine_runs.open_run(name, self.root))
+
+    def config(self, file: str, overrides: Sequence[str] = ()) -> Config:
+        """Return the config of a YAML file or https address, in which ``${name}`` names a variable of the notebook.
+
+        Raises
+        ------
+        ConfigError
+            With every problem of the YAML.
+        """
+        source = file if is_address(file) else Path(file).expanduser()
+        return load_config(source, parse_overrides(overrides), variables=self.user_ns)
 
 
 @dataclass(frozen=True)
@@ -141,13 +153,15 @@ def _inspect(words: list[str], notebook: Notebook) -> object:
         if not newest:
             raise RunError("There is no run to inspect yet.", "Name a YAML file: %ft inspect file.yml")
         return api.inspect(newest[0])
-    return api.inspect(Path(name)) if _is_yaml(name) else api.inspect(notebook.run(name))
+    return api.inspect(notebook.config(name)) if _is_yaml(name) else api.inspect(notebook.run(name))
 
 
-def _plan(words: list[str], _notebook: Notebook) -> object:
+def _plan(words: list[str], notebook: Notebook) -> object:
     parser = _parser("plan")
     parser.add_argument("file", metavar="file.yml")
-    return api.plan(Path(parser.parse_words(words).file).expanduser())
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    options, keys = parser.parse_with_keys(words)
+    return api.plan(notebook.config(options.file, [*options.set, *keys]))
 
 
 def _explain(words: list[str], _notebook: Notebook) -> KeyCard | KeyList:
@@ -169,7 +183,7 @@ def _named(verb: str) -> LineParser:
 
 
 def _is_yaml(name: str) -> bool:
-    return name.endswith((".yml", ".yaml"))
+    return name.endswith((".yml", ".yaml")) or is_address(name)
 
 
 VERBS = {

@@ -129,7 +129,7 @@ def test_a_wrong_option_is_a_usage_sentence(shell: Any, yaml: str, launches: Any
     cell = shell.run(f"%%finetune --plann\n{yaml}")
     assert type(cell.error) is FtError
     first, second = cell.printed.splitlines()
-    assert first == "%%finetune has no option '--plann'; did you mean '--plan'?"
+    assert first == "%%finetune: there is no option or key '--plann'; did you mean '--plan'?"
     assert second.startswith("fix: usage: %%finetune [--plan]")
 
 

@@ -169,6 +169,13 @@ def test_plan_and_inspect_of_a_file(shell: Any, yaml: str, tmp_path: Path) -> No
     file = tmp_path / "my.yml"
     file.write_text(yaml)
     assert isinstance(shell.run(f"%ft plan {file}").result, PlanCard)
+    cell = shell.run(f"%ft plan {file} --learning-rate 2e-4 --set lora_r=high")
+    assert "--set lora_r: 'lora_r' must be a whole number, not 'high'" in cell.printed
+    cell = shell.run(f"%ft plan {file} --lerning-rate 2e-4")
+    assert cell.printed.splitlines()[0] == (
+        "%ft plan: there is no option or key '--lerning-rate'; did you mean '--learning_rate'?"
+    )
+    assert "a config is only read over https, not http" in shell.run("%ft plan http://host/c.yml").printed
     assert isinstance(shell.run(f"%ft inspect {file}").result, Samples)
 
 

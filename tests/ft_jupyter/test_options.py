@@ -38,6 +38,13 @@ USAGE = (
                 ),
             ),
         ),
+        (
+            "--learning-rate 1e-4 --no-sample-packing joker --datasets[0].path='a b.jsonl' --set seed=1",
+            FinetuneOptions(
+                name="joker",
+                overrides=("seed=1", "learning_rate=1e-4", "sample_packing=false", "datasets[0].path=a b.jsonl"),
+            ),
+        ),
         ("--base 'my file.yml'", FinetuneOptions(base="my file.yml")),
         ("joker --overwrite --launcher process", FinetuneOptions(name="joker", overwrite=True)),
     ],

@@ -15,7 +15,6 @@ from typing import NoReturn
 
 from ft_core import __version__
 from ft_core.cli import attach, explain, fetch, logs, plan, runs, stop, train
-from ft_core.cli.overrides import split_overrides
 from ft_core.errors import FtError
 
 VERBS: dict[str, ModuleType] = {
@@ -80,7 +79,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         parser.exit(USAGE)
     rest, overrides = list(argv), list[str]()
     if getattr(VERBS.get(argv[0]), "TAKES_OVERRIDES", False):
-        rest, overrides = split_overrides(rest, parsers[argv[0]])
+        rest, overrides = _split(rest, parsers[argv[0]])
     known, unknown = parser.parse_known_args(rest)
     if unknown:
         of_verb = parsers[known.verb]
@@ -89,6 +88,20 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         of_verb.error(f"unknown {what} '{unknown[0]}'{_did_you_mean(unknown[0], options)}")
     known.overrides = overrides
     return known
+
+
+def _split(words: list[str], parser: Parser) -> tuple[list[str], list[str]]:
+    """Return the words without the keys of a config, and those; exits where a flag is neither key nor option."""
+    options = {option for action in parser._actions for option in action.option_strings}  # pyright: ignore[reportPrivateUsage]
+    if not any(word.startswith("--") and word.partition("=")[0] not in options for word in words):
+        return words, []
+    # Only now: what keys there are takes a moment to load.
+    from ft_core.config.flags import split_flags
+
+    try:
+        return split_flags(words, options)
+    except FtError as error:
+        parser.error(error.message)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

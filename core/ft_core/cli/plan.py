@@ -13,7 +13,7 @@ EPILOG = ABOUT
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
-    parser.add_argument("config", metavar="CONFIG", help="the YAML file")
+    parser.add_argument("config", metavar="CONFIG", help="the YAML file, or its https:// address")
     parser.add_argument(
         "--gpus",
         type=int,

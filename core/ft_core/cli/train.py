@@ -20,7 +20,7 @@ EPILOG = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
-    parser.add_argument("config", metavar="CONFIG", help="the YAML file")
+    parser.add_argument("config", metavar="CONFIG", help="the YAML file, or its https:// address")
     parser.add_argument("--name", help="the run's name (default: the next free run-N)")
     parser.add_argument(
         "--gpus",

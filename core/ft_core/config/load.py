@@ -82,6 +82,10 @@ def load_config(
     >>> config.learning_rate, config.optimizer, config.datasets[0].type
     (0.0001, 'adamw_torch_fused', 'alpaca')
     """
+    if isinstance(source, str) and is_address(source):
+        from ft_core.config.remote import fetch
+
+        source, first_line = fetch(source), 1
     text, document = _read(source, variables, first_line)
     draft = Draft(_top_map(document, text, first_line, bool(overrides)), document, bad=set(document.broken))
     draft.problems += document.problems
@@ -114,10 +118,6 @@ def _read(
         except VariableError as error:
             raise ConfigError([Problem(None, None, "", error.message, error.fix)]) from error
     text = _read_file(source) if isinstance(source, LocalPath) else source
-    if isinstance(source, str) and is_address(source):
-        from ft_core.config.remote import fetch
-
-        text = fetch(source)
     return text, read_document(text, variables=variables, first_line=first_line)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from ft_core.config.draft import Draft
 from ft_core.config.renamed_datasets import rename_in_datasets
 from ft_core.config.renamed_fsdp import rename_fsdp
-from ft_core.config.retired import drop_retired
+from ft_core.config.retired import GONE, WITHOUT_EFFECT, drop_retired
 from ft_core.config.translate import asks, copied, in_short, move, take
 
 ALIASES = {
@@ -65,6 +65,30 @@ PRECISION = {
     "float32": ({"bf16": False, "fp16": False}, ""),
 }
 """Switches for training without mixed precision: what they mean for today's keys, and how that differs."""
+
+OTHER_FORMS = (
+    "attention",
+    "base_model_config",
+    "eval_table_size",
+    "fsdp",
+    "fsdp_final_state_dict_type",
+    "gc_steps",
+    "relora_steps",
+    "rope_scaling",
+)
+"""Keys whose translation is more than another name."""
+
+OLDER_KEYS = frozenset((*ALIASES, *OLDER, *ATTENTION, *PRECISION, *OTHER_FORMS, *GONE, *WITHOUT_EFFECT))
+"""Every top-level key that is translated, dropped or refused here."""
+
+
+def today(key: str) -> str:
+    """Return the name that the top-level `key` has today.
+
+    >>> today("dpo_beta"), today("sdp_attention"), today("seed")
+    ('rl_beta', 'attn_implementation', 'seed')
+    """
+    return "attn_implementation" if key in ATTENTION else (ALIASES | OLDER).get(key, key)
 
 
 def rename_keys(draft: Draft) -> None:

@@ -1,40 +1,10 @@
 from __future__ import annotations
 
-import argparse
-
 import pytest
 
-from ft_core.cli import train
 from ft_core.cli.main import parse
-from ft_core.cli.overrides import load, split_overrides
-
-
-@pytest.mark.parametrize(
-    ("argv", "rest", "overrides"),
-    [
-        (["c.yml"], ["c.yml"], []),
-        (["c.yml", "--lora_r", "8"], ["c.yml"], ["lora_r=8"]),
-        (["c.yml", "--lora-r=8"], ["c.yml"], ["lora_r=8"]),
-        (["c.yml", "--datasets[0].path=a-b/c.jsonl"], ["c.yml"], ["datasets[0].path=a-b/c.jsonl"]),
-        (["c.yml", "--seed", "-1"], ["c.yml"], ["seed=-1"]),
-        (["c.yml", "--tf32"], ["c.yml"], ["tf32=true"]),
-        (["c.yml", "--tf32", "--overwrite"], ["c.yml", "--overwrite"], ["tf32=true"]),
-        (
-            ["c.yml", "--no-sample_packing", "--tf32", "false"],
-            ["c.yml"],
-            ["sample_packing=false", "tf32=false"],
-        ),
-        (["c.yml", "--tf32="], ["c.yml"], ["tf32="]),
-        (["c.yml", "--gpus", "2", "--name=x"], ["c.yml", "--gpus", "2", "--name=x"], []),
-        (["c.yml", "--set", "a=1"], ["c.yml", "--set", "a=1"], []),
-        (["--", "--odd.yml"], ["--", "--odd.yml"], []),
-        (["c.yml", "-h"], ["c.yml", "-h"], []),
-    ],
-)
-def test_unknown_options_are_keys(argv: list[str], rest: list[str], overrides: list[str]) -> None:
-    parser = argparse.ArgumentParser()
-    train.add_arguments(parser)
-    assert split_overrides(argv, parser) == (rest, overrides)
+from ft_core.cli.overrides import load
+from ft_core.config import ConfigError
 
 
 def test_the_config_with_all_that_is_set_over_it(tmp_path) -> None:
@@ -46,5 +16,32 @@ def test_the_config_with_all_that_is_set_over_it(tmp_path) -> None:
     assert config.origin("seed").kind == "override"
 
 
-def test_an_option_may_not_be_cut_short() -> None:
-    assert parse(["train", "c.yml", "--over", "1"]).overrides == ["over=1"]
+@pytest.mark.parametrize("verb", ["train", "plan"])
+def test_a_key_may_stand_before_the_file(verb: str) -> None:
+    arguments = parse([verb, "--no-train-on-inputs", "c.yml", "--lora-r", "8", "--gpus", "2"])
+    assert (arguments.config, arguments.gpus) == ("c.yml", 2)
+    assert arguments.overrides == ["train_on_inputs=false", "lora_r=8"]
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        # An option may not be cut short.
+        ("--overwrit", "ft train: there is no option or key '--overwrit'; did you mean '--overwrite'?"),
+        (
+            "--lerning_rate=1",
+            "ft train: there is no option or key '--lerning_rate'; did you mean '--learning_rate'?",
+        ),
+    ],
+)
+def test_an_option_that_is_neither_a_key_nor_one_of_the_verb(capsys, word: str, message: str) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parse(["train", "c.yml", word])
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1] == message
+
+
+def test_a_config_from_an_address_is_only_read_over_https() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(parse(["plan", "http://host/c.yml", "--seed", "1"]))
+    assert caught.value.message == "a config is only read over https, not http"
