@@ -89,6 +89,23 @@ def test_a_run_trains_beside_the_kernel_and_outlives_it(
     assert (run.final / "adapter_config.json").is_file()
 
 
+def test_a_variable_with_rows_outlives_its_kernel(
+    start_kernel: Callable[[], Any], until_step: Callable[[str, int], Run], yaml: str, dictionary: Any
+) -> None:
+    kernel = start_kernel()
+    kernel.run(f"import pandas as pd; df = pd.read_json({str(dictionary)!r}, lines=True).head(20)")
+    cell = kernel.run(f"%%finetune joker\n{yaml.replace(str(dictionary), '${df}')}")
+    assert (cell.status, cell.printed) == ("ok", "")
+    kernel.run("df.drop(df.index, inplace=True)")
+    kernel.kill()
+    run = until_step("joker", 2)
+    assert run.plan["train_rows"] == 20
+    run.stop(now=True)
+    again = start_kernel().run("%ft inspect joker")
+    assert again.status == "ok"
+    assert [message for message in again.messages if message["msg_type"] == "execute_result"]
+
+
 def test_a_mistake_is_a_sentence(start_kernel: Callable[[], Any], yaml: str) -> None:
     kernel = start_kernel()
     cell = kernel.run(f"%%finetune\n{yaml.replace('sequence_len', 'sequense_len')}")

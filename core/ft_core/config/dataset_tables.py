@@ -34,9 +34,5 @@ def with_tables(config: Config, tables: Tables) -> Config:
     values: dict[str, Any] = {}
     for key in {key for key, _ in tables}:
         entries: tuple[Dataset, ...] = getattr(config, key)
-        found = [(entry, tables.get((key, index))) for index, entry in enumerate(entries)]
-        # A stand-in for an entry that is wrong holds none.
-        values[key] = tuple(
-            entry.with_table(table) if table and entry.path == table.path else entry for entry, table in found
-        )
+        values[key] = tuple(entry.with_table(tables.get((key, index))) for index, entry in enumerate(entries))
     return config.model_copy(update=values)

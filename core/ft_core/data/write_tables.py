@@ -71,9 +71,13 @@ def _free_name(folder: Path, stem: str, taken: Iterable[Path]) -> Path:
     return folder / name
 
 
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+"""`json.dumps` would make an encoder for each row."""
+
+
 def _line(row: Row) -> bytes:
     try:
-        return json.dumps(row, ensure_ascii=False).encode() + b"\n"
+        return _encode(row).encode() + b"\n"
     except UnicodeEncodeError:
         # Half of a surrogate pair is no character, and no UTF-8; as an escape it comes back as it is.
         return json.dumps(row).encode() + b"\n"

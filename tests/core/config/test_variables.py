@@ -123,6 +123,14 @@ def test_an_unknown_variable_is_the_only_problem_of_its_key(errors):
     ]
 
 
+def test_a_variable_that_aliases_show_again_is_told_once():
+    document = read_document("a: &x $nope\nb: *x\nc: [*x]", variables={})
+    assert [(problem.line, problem.message) for problem in document.problems] == [
+        (1, "there is no variable 'nope'")
+    ]
+    assert document.broken == {("a",), ("b",), ("c", 0)}
+
+
 def test_variables_reach_the_config_typed(required):
     config = load_config(
         required + "lora_r: $rank\nadapter: lora\noutput_dir: out-${rank}\nlora_target_modules: ${layers}\n",
