@@ -22,8 +22,13 @@ class KeyCard:
         return describe(self.doc)
 
     def _repr_html_(self) -> str:
+        # The card breaks long words; the names of its rows must stay whole.
         cells = [
-            (text(name), code(value) if name in CODE_ROWS else text(value)) for name, value in rows(self.doc)
+            (
+                f'<span style="white-space:nowrap">{text(name)}</span>',
+                code(value) if name in CODE_ROWS else text(value),
+            )
+            for name, value in rows(self.doc)
         ]
         return f'<div style="{CARD}"><strong>{code(self.doc.key)}</strong><p>{_marked(self.doc.text)}</p>{table(cells)}</div>'
 

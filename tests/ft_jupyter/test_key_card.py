@@ -10,7 +10,7 @@ from ft_jupyter.key_card import KeyCard, KeyList
 
 
 def cells(html: str) -> dict[str, str]:
-    return dict(re.findall(r"<th[^>]*>(.*?)</th><td[^>]*>(.*?)</td>", html))
+    return dict(re.findall(r"<th[^>]*><span[^>]*>(.*?)</span></th><td[^>]*>(.*?)</td>", html))
 
 
 def test_a_card_has_the_text_and_a_row_for_what_is_known() -> None:

@@ -25,6 +25,8 @@ def describe_topics() -> str:
 def rows(doc: KeyDoc) -> list[tuple[str, str]]:
     """Return what is known about a key besides its text, each with a name."""
     default = written(doc.default)
+    # What does nothing yet is no company for a key that works.
+    alike = [other.key for other in siblings(doc) if other.instead is None or doc.instead is not None]
     found = [
         ("takes", "" if doc.allowed else doc.type),
         ("one of", ", ".join(doc.allowed)),
@@ -34,7 +36,7 @@ def rows(doc: KeyDoc) -> list[tuple[str, str]]:
         ("example", doc.example),
         ("topic", doc.topic),
         ("supported", "yes" if doc.instead is None else f"not yet: {doc.instead}"),
-        ("see also", ", ".join(other.key for other in siblings(doc))),
+        ("see also", ", ".join(alike)),
     ]
     return [(name, value) for name, value in found if value]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, get_args, get_origin
@@ -13,6 +13,8 @@ from pydantic.fields import FieldInfo
 from ft_core.config.config import INNER, TOPICS
 from ft_core.config.keys import ADVICE, axolotl_keys, planned
 from ft_core.config.problems import clipped, did_you_mean
+from ft_core.config.renamed import OLDER_KEYS, today
+from ft_core.config.retired import GONE, WITHOUT_EFFECT
 from ft_core.config.schema.topic import Topic
 from ft_core.config.schema.values import Checked, Choice, Flag, PathText, TextList
 from ft_core.errors import FtError
@@ -110,6 +112,8 @@ def explain(key: str) -> KeyDoc:
     docs = docs_by_key()
     if path in docs:
         return docs[path]
+    if path in OLDER_KEYS:
+        return _older_doc(path, docs)
     holder, _, name = path.rpartition(".")
     if name in axolotl_keys(holder or "top"):
         return _axolotl_doc(path, axolotl_keys(holder or "top")[name])
@@ -118,7 +122,7 @@ def explain(key: str) -> KeyDoc:
         return docs[found[0]]
     if found := [holder for holder in INNER if path in axolotl_keys(holder)]:
         return _axolotl_doc(f"{found[0]}.{path}", axolotl_keys(found[0])[path])
-    known = dict.fromkeys([*docs, *(doc.name for doc in docs.values()), *axolotl_keys()])
+    known = dict.fromkeys([*docs, *(doc.name for doc in docs.values()), *axolotl_keys(), *sorted(OLDER_KEYS)])
     raise FtError(f"there is no key '{clipped(path)}'{did_you_mean(path, known)}")
 
 
@@ -170,16 +174,38 @@ def _explain_keys(topic: type[Topic], name: str) -> Iterator[KeyDoc]:
 
 def _axolotl_doc(path: str, default: Any) -> KeyDoc:
     """Return what is known about a key that only Axolotl has."""
+    asks_for_nothing = "It passes where it asks for nothing: empty, false or its default."
+    return _bare_doc(
+        path,
+        f"A key of Axolotl that is not supported yet. {asks_for_nothing}",
+        default,
+        ADVICE.get(path, "remove it"),
+    )
+
+
+def _older_doc(key: str, docs: Mapping[str, KeyDoc]) -> KeyDoc:
+    """Return what is known about an older form of a key."""
+    if today(key) in docs:
+        doc = docs[today(key)]
+        return replace(doc, text=f"{doc.text} `{key}` is another form of it.")
+    if key in GONE:
+        return _bare_doc(key, "Axolotl has removed this key, and it is not supported.", None, GONE[key])
+    if key in WITHOUT_EFFECT:
+        return _bare_doc(key, f"Accepted, without effect: {WITHOUT_EFFECT[key]}.")
+    return _bare_doc(key, "An older form: it is translated, and a warning says what to write now.")
+
+
+def _bare_doc(key: str, text: str, default: Any = None, instead: str | None = None) -> KeyDoc:
     return KeyDoc(
-        key=path,
-        text="A key of Axolotl that is not supported yet. It passes where it asks for nothing: empty, false or its default.",
+        key=key,
+        text=text,
         example="",
         topic="",
         type="what Axolotl takes",
         allowed=(),
         default=default,
         required=False,
-        instead=ADVICE.get(path, "remove it"),
+        instead=instead,
     )
 
 

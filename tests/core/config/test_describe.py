@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ft_core.config import KeyDoc, explain, explain_all
-from ft_core.config.describe import describe, describe_topics, topics, written
+from ft_core.config.describe import describe, describe_topics, rows, topics, written
 
 
 def test_a_key_is_described_row_by_row(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,6 +37,13 @@ def test_a_key_that_is_not_supported_yet_says_what_to_do_instead() -> None:
     lines = describe(explain("grokfast_alpha")).splitlines()
     assert lines[0] == "grokfast_alpha"
     assert lines[2:] == ["takes      what Axolotl takes", "supported  not yet: remove it"]
+
+
+def test_a_key_that_works_names_those_beside_it_that_work() -> None:
+    checkpoint = [doc for doc in explain_all() if doc.topic == "checkpoint"]
+    works = [doc.key for doc in checkpoint if doc.instead is None and doc.key != "save_steps"]
+    assert 0 < len(works) < len(checkpoint) - 1
+    assert rows(explain("save_steps"))[-1] == ("see also", ", ".join(works))
 
 
 def test_every_key_is_in_the_list_once() -> None:

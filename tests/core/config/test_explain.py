@@ -78,6 +78,41 @@ def test_a_key_that_only_axolotl_has_is_known_as_such():
     assert doc.instead == "remove it"
 
 
+@pytest.mark.parametrize(
+    ("key", "today"),
+    [
+        ("model_revision", "revision_of_model"),
+        ("evaluation_strategy", "eval_strategy"),
+        ("sdp_attention", "attn_implementation"),
+    ],
+)
+def test_another_form_of_a_key_is_explained_as_that_key(key, today):
+    doc, now = explain(key), explain(today)
+    assert doc.key == today
+    assert doc.text == f"{now.text} `{key}` is another form of it."
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "instead"),
+    [
+        (
+            "torch_dtype",
+            "Axolotl has removed this key, and it is not supported.",
+            "use 'bf16: true', 'fp16: true' or 'bf16: false'",
+        ),
+        (
+            "is_llama_derived_model",
+            "Accepted, without effect: the checkpoint itself says which family it belongs to.",
+            None,
+        ),
+        ("gc_steps", "An older form: it is translated, and a warning says what to write now.", None),
+    ],
+)
+def test_an_older_form_says_what_becomes_of_it(key, text, instead):
+    doc = explain(key)
+    assert (doc.key, doc.text, doc.instead) == (key, text, instead)
+
+
 def test_names_that_are_not_supported_yet_are_apart_from_those_that_are():
     doc = explain("datasets.type")
     assert doc.allowed == ("chat_template", "alpaca", "completion")
