@@ -29,7 +29,11 @@ def complete(context: CompletionContext) -> dict[str, Any]:
     if found is None:
         return {"completions": []}
     return {
-        "completions": [SimpleCompletion(offer.text, type=offer.kind) for offer in found.offers],
+        # JupyterLab breaks a kind of several words over lines that lie on each other.
+        "completions": [
+            SimpleCompletion(offer.text, type=offer.kind.replace(" ", "\N{NO-BREAK SPACE}"))
+            for offer in found.offers
+        ],
         "matched_fragment": found.fragment,
         "suppress": True,
         "ordered": True,

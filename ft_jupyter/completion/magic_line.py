@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from ft_core.config.describe import NOT_YET
@@ -14,6 +14,7 @@ from ft_jupyter.completion.names import files, run_names
 from ft_jupyter.completion.offers import Offer, Offers, fitting
 
 YAML_FILES = (".yml", ".yaml")
+SET = "--set"
 
 
 def on_finetune_line(rest: str) -> Offers:
@@ -31,19 +32,10 @@ def on_finetune_line(rest: str) -> Offers:
     actions = finetune_parser()._actions  # pyright: ignore[reportPrivateUsage]
     options = {name: action for action in actions for name in action.option_strings}
     last = words[-1] if words else ""
-    if last in options and options[last].nargs is None:
+    if last in options and last != SET and options[last].nargs is None:
         return _option_value(options[last], fragment)
-    if "=" in fragment:
-        return _assigned(fragment.lstrip("-"))
-    if last.startswith("--") and last not in options and "=" not in last and not fragment.startswith("-"):
-        return _assigned(f"{last.lstrip('-')}={fragment}")
-    known = [
-        Offer(name, "option")
-        for name, action in options.items()
-        if name not in words or isinstance(action, argparse._AppendAction)  # pyright: ignore[reportPrivateUsage]
-    ]
-    keys = [_as_option(name, doc, fragment) for name, doc in _settable()]
-    return fitting(fragment, [*known, *keys])
+    left = [name for name in options if name not in words or name == SET]
+    return _keys_as_options(last, fragment, left, options)
 
 
 def on_ft_line(rest: str, user_ns: Mapping[str, object], root: Path | None) -> Offers:
@@ -64,6 +56,8 @@ def on_ft_line(rest: str, user_ns: Mapping[str, object], root: Path | None) -> O
     if not words:
         return fitting(fragment, [Offer(name, "verb") for name in VERBS])
     usage = VERBS[words[0]].usage if words[0] in VERBS else ""
+    if words[0] == "plan" and (fragment.startswith("-") or words[-1].startswith("-")):
+        return _keys_as_options(words[-1], fragment, [SET], [SET])
     if fragment.startswith("-"):
         options = re.findall(r"--?\w+", usage)
         return fitting(fragment, [Offer(name, "option") for name in options if name not in words])
@@ -86,14 +80,34 @@ def _split(rest: str) -> tuple[list[str], str]:
 
 
 def _option_value(action: argparse.Action, fragment: str) -> Offers:
-    if action.dest == "set":
-        if "=" in fragment:
-            return _assigned(fragment)
-        return fitting(fragment, [Offer(f"{name}=", _kind(doc), name) for name, doc in _settable()])
     if action.metavar == "FILE":
         return fitting(fragment, files(fragment, YAML_FILES))
     known = action.choices or ([action.default] if isinstance(action.default, str) else [])
     return fitting(fragment, [Offer(str(name), "value") for name in known])
+
+
+def _keys_as_options(last: str, fragment: str, offered: Collection[str], options: Collection[str]) -> Offers:
+    """Return what may be written where keys are options too: after one its value, otherwise an option.
+
+    Parameters
+    ----------
+    last
+        The whole word before.
+    fragment
+        What is typed of the next one.
+    offered
+        The line's own options that may still be given.
+    options
+        All of them; any other word with dashes is a key.
+    """
+    if last == SET and "=" not in fragment:
+        return fitting(fragment, [Offer(f"{name}=", _kind(doc), name) for name, doc in _settable()])
+    if "=" in fragment:
+        return _assigned(fragment.lstrip("-"))
+    if last.startswith("--") and last not in options and "=" not in last and not fragment.startswith("-"):
+        return _assigned(f"{last.lstrip('-')}={fragment}")
+    own = [Offer(name, "option") for name in offered]
+    return fitting(fragment, [*own, *(_as_option(name, doc, fragment) for name, doc in _settable())])
 
 
 def _assigned(text: str) -> Offers:

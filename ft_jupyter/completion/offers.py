@@ -66,7 +66,7 @@ def fitting(fragment: str, offers: Iterable[Offer]) -> Offers:
     ):
         if found:
             return Offers(fragment, found)
-    return Offers(fragment, [Offer(fragment, "as typed")])
+    return Offers(fragment, [Offer(fragment, "as typed" if fragment else "nothing to offer")])
 
 
 def _near(typed: str, offers: Sequence[Offer]) -> list[Offer]:

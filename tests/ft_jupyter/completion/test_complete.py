@@ -108,6 +108,9 @@ def test_pythons_names_never_appear(completed: Callable[[str], Offered], shell: 
 def test_ipython_passes_our_offers_on_as_they_are(completed: Callable[[str], Offered]) -> None:
     assert completed("%%finetune\nspecial_tokens:\n  pad|") == [("pad", "pad_token: ", "tokenizer")]
     assert completed("%ft atach|") == [("atach", "attach", "verb")]
+    # In one piece, so that JupyterLab does not break it over lines.
+    not_yet = "not\N{NO-BREAK SPACE}supported\N{NO-BREAK SPACE}yet"
+    assert completed("%%finetune\nadapter: ql|") == [("ql", "qlora", not_yet)]
     assert [text for _, text, _ in completed("%%finetune\n|")][:2] == ["base_model: ", "datasets:"]
 
 
@@ -171,6 +174,10 @@ def test_files_after_path(
             "%%finetune --set a=1 --set special_tokens.pa|",
             ("special_tokens.pa", "special_tokens.pad_token=", "tokenizer"),
         ),
+        ("%ft plan my.yml --s|", ("--s", "--set", "option")),
+        ("%ft plan my.yml --lora-al|", ("--lora-al", "--lora-alpha", "adapter")),
+        ("%ft plan my.yml --adapter lo|", ("lo", "lora", "value")),
+        ("%ft plan my.yml --set micro_b|", ("micro_b", "micro_batch_size=", "schedule")),
         ("%ft ex|", ("ex", "explain", "verb")),
         ("%ft atach|", ("atach", "attach", "verb")),
         ("x = %ft lo|", ("lo", "logs", "verb")),

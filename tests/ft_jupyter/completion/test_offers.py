@@ -38,3 +38,8 @@ def test_what_begins_then_what_holds_then_what_is_near_then_what_is_typed(
 def test_the_same_text_is_offered_once_as_what_it_is_first() -> None:
     offers = fitting("", [Offer("rows.jsonl", "file"), Offer("rows.jsonl", "example")]).offers
     assert offers == [Offer("rows.jsonl", "file")]
+
+
+@pytest.mark.parametrize(("typed", "kind"), [("x", "as typed"), ("", "nothing to offer")])
+def test_where_nothing_fits_an_offer_says_so(typed: str, kind: str) -> None:
+    assert fitting(typed, []).offers == [Offer(typed, kind)]
