@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ft_core.config.document import Document, Path, Place
-from ft_core.config.problems import Problem, in_order
+from ft_core.config.problems import Problem, in_order, visible
 
 
 @dataclass
@@ -25,6 +25,8 @@ class Draft:
         Where the value of a path, and what it holds, stood before an older form was translated.
     bad
         Paths whose value is known to be wrong, so that nothing further is said about them.
+    refused
+        The values among these that are understood, and that ask for what training does not do yet.
     problems
         What is wrong.
     """
@@ -34,6 +36,7 @@ class Draft:
     overridden: set[Path] = field(default_factory=set[Path])
     moved: dict[Path, Path] = field(default_factory=dict[Path, Path])
     bad: set[Path] = field(default_factory=set[Path])
+    refused: dict[Path, Any] = field(default_factory=dict[Path, Any])
     problems: list[Problem] = field(default_factory=list[Problem])
 
     def given(self, key: str) -> bool:
@@ -97,7 +100,7 @@ class Draft:
         else:
             place = self.place(path, at)
         line, column = (place.line, place.column) if place else (None, None)
-        self.problems.append(Problem(line, column, dotted(written), message, fix, severity))
+        self.problems.append(Problem(line, column, dotted(written), visible(message), visible(fix), severity))
 
     def warn(self, path: Path, message: str, fix: str = "", *, at: Literal["key", "value"] = "key") -> None:
         """Add a warning about `path`."""

@@ -126,8 +126,9 @@ def _move_words(draft: Draft, value: Any) -> None:
         if isinstance(word, str) and word in WORDS:
             name, option = WORDS[word]
             now.append(f"{name}: {str(option).lower() if option is not WORDS['auto_wrap'][1] else option}")
+            own = draft.data.get("fsdp_config")
             # A policy of one's own is more exact than the word.
-            if word != "auto_wrap" or not asks((draft.data.get("fsdp_config") or {}).get(name)):
+            if word != "auto_wrap" or not (isinstance(own, dict) and asks(own.get(name))):
                 move(draft, ("fsdp",), ("fsdp_config", name), option)
         else:
             _refuse(draft, path, word)

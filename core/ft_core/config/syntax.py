@@ -88,7 +88,7 @@ def syntax_problem(error: yaml.YAMLError, text: str, first_line: int) -> Problem
         return at(
             line,
             column,
-            f"a value cannot begin with '{content[column : column + 1]}'",
+            f"a value cannot begin with '{clipped(content[column : column + 1])}'",
             "put the value in quotes",
         )
     return at(line, column, f"this is not YAML: {clipped(' '.join((context + ' ' + said).split()))}", "")

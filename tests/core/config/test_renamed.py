@@ -496,6 +496,11 @@ def test_a_key_that_is_gone_is_refused_by_name(errors, required, key):
     assert load_config(required + f"{key}: false").warnings == ()
 
 
+def test_fsdp_beside_what_is_no_map(errors, required):
+    found = [problem[:3] for problem in errors(required + "fsdp: [auto_wrap]\nfsdp_config: sharded")]
+    assert [(line, column) for line, column, _ in found] == [(5, 1)]
+
+
 def test_torch_dtype_auto_asks_for_nothing(warnings, required):
     assert warnings(required + "torch_dtype: auto") == []
 
