@@ -26,8 +26,6 @@ USAGE = (
         ("--wait joker", FinetuneOptions(name="joker", wait=True)),
         ("--gpus 2 joker", FinetuneOptions(name="joker", gpus=2)),
         ("--set a=1 --set b.c='x y'", FinetuneOptions(overrides=("a=1", "b.c=x y"))),
-            ),
-        ),
         (
             "--learning-rate 1e-4 --no-sample-packing joker --datasets[0].path='a b.jsonl' --set seed=1",
             FinetuneOptions(
