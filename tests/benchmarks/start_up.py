@@ -2,8 +2,10 @@
 
 Each figure is the median of fresh processes, taken one after the other on an otherwise idle machine:
 
+- `import ft_core.config` on top of Python (at most 500 ms);
 - `%load_ext ft_jupyter` on top of a running IPython;
-- a mistake in a cell: from running it to its sentence, and the plan of a cell, both after `%load_ext`;
+- a mistake in a cell: from running it to its sentence, after `%load_ext` alone and once the config is imported (at most
+  100 ms), and the plan of a cell after `%load_ext`;
 - from launching a run to its first loss, beside a bare script that loads the same model and takes the same first step.
 """
 
@@ -27,6 +29,10 @@ REPEATS = 5
 YAML = f"base_model: {{model}}\ndatasets: [{{{{path: {DATA}, type: chat_template}}}}]\nadapter: lora\nlora_r: 16\nlearning_rate: 2e-3\n"
 RUN = {"sequence_len": 128, "micro_batch_size": 4, "max_steps": 1, "save_strategy": "no"}
 
+IMPORT = (
+    "import time; started = time.perf_counter(); import ft_core.config; print(time.perf_counter() - started)"
+)
+
 IN_IPYTHON = """
 import io, time, contextlib
 from IPython.core.interactiveshell import InteractiveShell
@@ -34,6 +40,7 @@ shell = InteractiveShell.instance()
 started = time.perf_counter()
 shell.run_line_magic("load_ext", "ft_jupyter")
 loaded = time.perf_counter() - started
+{first}
 text = {text!r}
 with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
     started = time.perf_counter()
@@ -62,12 +69,24 @@ print(loss.item())
 """
 
 
-def in_ipython(text: str) -> tuple[float, float]:
-    """Return the medians of %load_ext and of one cell, seconds."""
+def imported() -> float:
+    """Return the median of importing the config, seconds."""
+    runs = [
+        subprocess.run([sys.executable, "-c", IMPORT], capture_output=True, text=True, check=True)
+        for _ in range(REPEATS)
+    ]
+    return statistics.median(float(run.stdout) for run in runs)
+
+
+def in_ipython(text: str, first: str = "") -> tuple[float, float]:
+    """Return the medians of %load_ext and of one cell, which runs after the statement `first`, seconds."""
     taken: list[tuple[float, float]] = []
     for _ in range(REPEATS):
         done = subprocess.run(
-            [sys.executable, "-c", IN_IPYTHON.format(text=text)], capture_output=True, text=True, check=True
+            [sys.executable, "-c", IN_IPYTHON.format(text=text, first=first)],
+            capture_output=True,
+            text=True,
+            check=True,
         )
         loaded, took = map(float, done.stdout.split()[-2:])
         taken.append((loaded, took))
@@ -98,9 +117,13 @@ def main() -> None:
     """Measure and print."""
     model = demo_model()
     loaded, planned = in_ipython(YAML.format(model=model))
-    _, told = in_ipython(YAML.format(model=model).replace("lora_r", "lora_rank"))
+    mistaken = YAML.format(model=model).replace("lora_r", "lora_rank")
+    _, told = in_ipython(mistaken)
+    _, told_at_once = in_ipython(mistaken, "import ft_core.config")
+    print(f"import ft_core.config           {imported() * 1000:6.0f} ms")
     print(f"%load_ext ft_jupyter            {loaded * 1000:6.0f} ms")
     print(f"a mistake, from cell to sentence {told * 1000:5.0f} ms")
+    print(f"the same, config imported       {told_at_once * 1000:6.0f} ms")
     print(f"the plan of a cell              {planned * 1000:6.0f} ms")
     with tempfile.TemporaryDirectory() as folder:
         pairs = [
