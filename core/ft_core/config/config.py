@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal
@@ -10,7 +10,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import PrivateAttr
 
-from ft_core.config.problems import Problem
+from ft_core.config.problems import ConfigError, Problem
 from ft_core.config.schema.adapter import AdapterKeys
 from ft_core.config.schema.checkpoint import CheckpointKeys
 from ft_core.config.schema.data import DataKeys
@@ -69,11 +69,14 @@ class Origin:
         For ``line``: its number, or None where the config was a mapping.
     reason
         For ``derived`` and ``override``: why, in words.
+    column
+        For ``line``: where in it, or None where the config was a mapping.
     """
 
     kind: Literal["line", "override", "default", "derived"]
     line: int | None = None
     reason: str = ""
+    column: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,9 @@ class Provenance:
     warnings: tuple[Problem, ...] = ()
     origins: Mapping[str, Origin] = field(default_factory=dict[str, Origin])
     """By dotted path; a path that is missing has its default."""
+
+    first_line: int = 1
+    """The number that the first line of `source` goes by."""
 
 
 class Config(
@@ -163,6 +169,27 @@ class Config(
             else:
                 raise KeyError(key)
         return self._provenance.origins.get(key, Origin("default"))
+
+    def problem(
+        self, key: str, message: str, fix: str = "", *, severity: Literal["error", "warning"] = "error"
+    ) -> Problem:
+        """Return what is wrong with the value of `key`, at the place where it was given.
+
+        Parameters
+        ----------
+        key
+            As for `origin`.
+        message, fix, severity
+            As for `Problem`.
+        """
+        origin = self.origin(key)
+        if origin.kind == "override":
+            message = f"{origin.reason}: {message}"
+        return Problem(origin.line, origin.column, key, message, fix, severity)
+
+    def refused(self, problems: Iterable[Problem]) -> ConfigError:
+        """Return the error that says `problems`, found after the config was loaded, in the text that it was loaded from."""
+        return ConfigError(problems, self.source, self._provenance.first_line)
 
     def to_yaml(self, *, absolute_paths: bool = False) -> str:
         """Return the YAML that loads to an equal config: every value that is set, defaults included.

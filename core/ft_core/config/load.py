@@ -105,7 +105,7 @@ def load_config(
         raise ConfigError(draft.told(), text, first_line)
     config, reasons = derive(config, draft.data)
     warnings = tuple(draft.told())
-    return config.with_provenance(Provenance(text, warnings, _origins(draft, reasons)))
+    return config.with_provenance(Provenance(text, warnings, _origins(draft, reasons), first_line))
 
 
 def _read(
@@ -247,7 +247,8 @@ def _origins(draft: Draft, reasons: Mapping[str, str]) -> dict[str, Origin]:
             origins[dotted(path)] = Origin("override", None, f"--set {dotted(override)}")
         else:
             place = draft.place(path, "key")
-            origins[dotted(path)] = Origin("line", place.line if place else None)
+            line, column = (place.line, place.column) if place else (None, None)
+            origins[dotted(path)] = Origin("line", line, "", column)
         items = (
             value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
         )
