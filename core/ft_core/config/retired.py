@@ -65,7 +65,10 @@ GONE = {
 """Keys that ask for something that Axolotl can do no more, each with what to do instead."""
 
 WITHOUT_EFFECT_IN_DATASETS = {"strict": "every row is checked"}
-"""The same inside a dataset."""
+"""Keys of a dataset whose value changes nothing, each with why."""
+
+ONLY_IN_DATASETS = ("train_on_split", "message_field_role", "message_field_content")
+"""Older keys of a dataset; at the top they are a matter of indentation."""
 
 
 def drop_retired(draft: Draft) -> None:
@@ -77,6 +80,10 @@ def drop_retired(draft: Draft) -> None:
         value = take(draft.data, key)
         if value is not None and (key, value) != ("torch_dtype", "auto"):
             draft.report((key,), f"'{key}' is not supported: Axolotl has removed it", GONE[key], at="key")
+    for key in ONLY_IN_DATASETS:
+        if draft.data.pop(key, None) is not None:
+            fix = f"'{key}' belongs to a dataset, under 'datasets': check the indentation"
+            draft.report((key,), f"unknown key '{key}'", fix, at="key")
     config = draft.data.get("base_model_config")
     if config is not None and config == draft.data.get("base_model"):
         # How every config of 2023 began; today the configuration comes with the model.
@@ -85,6 +92,10 @@ def drop_retired(draft: Draft) -> None:
 
 def drop_retired_of_dataset(draft: Draft, entry: dict[str, Any], path: Path) -> None:
     """Do the same inside the dataset `entry`, which stands at `path`."""
+    system = take(entry, "field_system")
+    if system is not None and system != "system":
+        message = "'field_system' is not supported yet: the system message is read from the column 'system'"
+        draft.report((*path, "field_system"), message, "rename the column", at="key")
     for key, why in WITHOUT_EFFECT_IN_DATASETS.items():
         if key in entry:
             _drop(draft, entry, (*path, key), why)

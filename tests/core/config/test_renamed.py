@@ -501,6 +501,24 @@ def test_fsdp_beside_what_is_no_map(errors, required):
     assert [(line, column) for line, column, _ in found] == [(5, 1)]
 
 
+@pytest.mark.parametrize("key", ["train_on_split", "message_field_role", "message_field_content"])
+def test_an_older_key_of_a_dataset_at_the_top(errors, required, key):
+    fix = f"'{key}' belongs to a dataset, under 'datasets': check the indentation"
+    assert errors(required + f"{key}: x") == [(4, 1, f"unknown key '{key}'", fix)]
+
+
+def test_the_column_of_the_system_message(errors, warnings):
+    assert warnings(ONE + "  field_system: system\n") == []
+    assert errors(ONE + "  field_system: persona\n") == [
+        (
+            6,
+            3,
+            "'field_system' is not supported yet: the system message is read from the column 'system'",
+            "rename the column",
+        )
+    ]
+
+
 def test_torch_dtype_auto_asks_for_nothing(warnings, required):
     assert warnings(required + "torch_dtype: auto") == []
 
