@@ -39,7 +39,7 @@ NOT_YET = "not supported yet"
         ("special_tokens: {pa|}", ("pa", "pad_token: ", "tokenizer")),
         ("adapter: |", ("", "lora", "value")),
         ("adapter:|", ("", " lora", "value")),
-        ("adapter: q|", ("q", "qlora", NOT_YET)),
+        ("adapter: llama-a|", ("llama-a", "llama-adapter", NOT_YET)),
         ("adapter: 'lo|", ("lo", "lora", "value")),
         ("lr_scheduler: cosi|", ("cosi", "cosine", "default")),
         ("save_strategy: n|", ("n", '"no"', "value")),
@@ -51,7 +51,7 @@ NOT_YET = "not supported yet"
         ("datasets:\n  - path: x\n    type: ch|", ("ch", "chat_template", "value")),
         ("datasets: [{path: x, type: al|}]", ("al", "alpaca", "value")),
         ("chat_template: chatm|", ("chatm", "chatml", "value")),
-        ("chat_template: lama3|", ("lama3", "llama3", NOT_YET)),
+        ("chat_template: tokeniser_defualt|", ("tokeniser_defualt", "tokenizer_default", "default")),
     ],
 )
 def test_in_the_yaml(
@@ -110,7 +110,7 @@ def test_ipython_passes_our_offers_on_as_they_are(completed: Callable[[str], Off
     assert completed("%ft atach|") == [("atach", "attach", "verb")]
     # In one piece, so that JupyterLab does not break it over lines.
     not_yet = "not\N{NO-BREAK SPACE}supported\N{NO-BREAK SPACE}yet"
-    assert completed("%%finetune\nadapter: ql|") == [("ql", "qlora", not_yet)]
+    assert completed("%%finetune\nadapter: llama-a|") == [("llama-a", "llama-adapter", not_yet)]
     assert [text for _, text, _ in completed("%%finetune\n|")][:2] == ["base_model: ", "datasets:"]
 
 
