@@ -127,6 +127,40 @@ def read_document(
     return document
 
 
+def read_scalar(text: str) -> Any:
+    """Return what `text` is as a YAML scalar, without scanning it: ``#``, ``: `` and a leading ``@`` stay text.
+
+    Raises
+    ------
+    ValueError
+        It looks like a number or date, and is none.
+
+    Examples
+    --------
+    >>> read_scalar("8"), read_scalar("true"), read_scalar("1e-4"), read_scalar("a: b # c")
+    (8, True, '1e-4', 'a: b # c')
+    """
+    loader = yaml.SafeLoader("")
+    return _construct(loader, yaml.ScalarNode(loader.resolve(yaml.ScalarNode, text, (True, False)), text))
+
+
+def _construct(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> Any:
+    """Return the value of a scalar.
+
+    Raises
+    ------
+    ValueError
+        There is none, as for the date 2024-13-45, or the number is too long.
+    """
+    if node.tag in NUMBERS and len(node.value) > MAX_DIGITS:
+        raise ValueError(node.value)
+    try:
+        return loader.construct_object(node)
+    except (LookupError, AttributeError, OverflowError) as error:
+        # What PyYAML lets through for '!!int', '!!bool maybe', '!!timestamp x' and 1:00:...:00.5.
+        raise ValueError(node.value) from error
+
+
 class _Composer:
     """Builds the tree from PyYAML's events."""
 
@@ -257,14 +291,11 @@ class _Composer:
             tag = self.loader.resolve(yaml.ScalarNode, event.value, event.implicit)
         node = yaml.ScalarNode(tag, event.value, event.start_mark, event.end_mark, event.style)
         try:
-            if tag in NUMBERS and len(event.value) > MAX_DIGITS:
-                raise ValueError(event.value)
-            value = self.loader.construct_object(node)
+            value = _construct(self.loader, node)
         except yaml.constructor.ConstructorError:
             self.report(place, f"the tag '{clipped(tag)}' is not supported", "remove the tag")
             return _Node(place, None, broken=True)
-        except (ValueError, LookupError, AttributeError, OverflowError):
-            # Such as the date 2024-13-45, or what PyYAML lets through for '!!int', '!!bool maybe' and '!!timestamp x'.
+        except ValueError:
             self.report(
                 place, f"'{clipped(event.value)}' is not a valid value", "put it in quotes if it is text"
             )

@@ -23,6 +23,8 @@ class Draft:
         Paths that an override set.
     moved
         Where the value of a path, and what it holds, stood before an older form was translated.
+    reworded
+        What stood at a path before an older word for its value was translated.
     bad
         Paths whose value is known to be wrong, so that nothing further is said about them.
     refused
@@ -35,6 +37,7 @@ class Draft:
     document: Document
     overridden: set[Path] = field(default_factory=set[Path])
     moved: dict[Path, Path] = field(default_factory=dict[Path, Path])
+    reworded: dict[Path, str] = field(default_factory=dict[Path, str])
     bad: set[Path] = field(default_factory=set[Path])
     refused: dict[Path, Any] = field(default_factory=dict[Path, Any])
     problems: list[Problem] = field(default_factory=list[Problem])
@@ -92,8 +95,9 @@ class Draft:
         written = self.written(path)
         if severity == "error":
             self.bad.add(path)
-            if written[-1] != path[-1] and isinstance(written[-1], str):
-                message += f" (here written '{written[-1]}')"
+            older = self.reworded.get(path, written[-1])
+            if older != path[-1] and isinstance(older, str):
+                message += f" (here written '{older}')"
         override = self.override_of(written)
         if override is not None:
             place, message = None, f"--set {dotted(override)}: {message}"

@@ -7,9 +7,7 @@ from collections.abc import Iterable, Mapping
 from copy import copy
 from typing import Any
 
-import yaml
-
-from ft_core.config.document import Path, read_document
+from ft_core.config.document import Path, read_document, read_scalar
 from ft_core.config.draft import Draft, dotted
 from ft_core.config.problems import ConfigError, Problem, clipped
 from ft_core.config.variables import VariableError, as_data
@@ -98,11 +96,7 @@ def _read_value(text: str) -> Any:
         if document.problems:
             raise ValueError(document.problems[0].message)
         return document.data
-    # Not scanned, so that '#', ': ' and a leading '@' stay text.
-    loader = yaml.SafeLoader("")
-    return loader.construct_object(
-        yaml.ScalarNode(loader.resolve(yaml.ScalarNode, text, (True, False)), text)
-    )
+    return read_scalar(text)
 
 
 def _split(key: str) -> Path:

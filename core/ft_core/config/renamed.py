@@ -6,8 +6,10 @@ word. docs/reference/compatibility.md lists them all.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
+from ft_core.config.document import read_scalar
 from ft_core.config.draft import Draft
 from ft_core.config.renamed_datasets import rename_in_datasets
 from ft_core.config.renamed_fsdp import rename_fsdp
@@ -66,6 +68,15 @@ PRECISION = {
 }
 """Switches for training without mixed precision: what they mean for today's keys, and how that differs."""
 
+WORDS: dict[str, dict[str, Any]] = {
+    "bf16": {"full": True},
+    "chat_template": {"inst": "mistral_v1"},
+    "gradient_checkpointing": {"unsloth": "offload"},
+    "optimizer": {"adamw_apex_fused": "adamw_torch_fused", "adamw_hf": "adamw_torch"},
+    "rl": {"kto_pair": "kto"},
+}
+"""Values that Axolotl gave up, by key, and the same today."""
+
 OTHER_FORMS = (
     "attention",
     "base_model_config",
@@ -104,6 +115,8 @@ def rename_keys(draft: Draft) -> None:
         if asks(value) or (value is False and new == "eval_strategy"):
             draft.warn((old,), f"'{old}' is now called '{new}'", f"write '{new}'")
             move(draft, (old,), (new,), value)
+    _rename_words(draft)
+    _read_optim_args(draft)
     _rename_attention(draft)
     _rename_precision(draft)
     _rename_relora(draft)
@@ -122,6 +135,25 @@ def _told(draft: Draft, old: str, now: str, difference: str = "") -> None:
     """Warn that the top-level key `old` is written `now` today."""
     more = f"; {difference}" if difference else ""
     draft.warn((old,), f"'{old}' is now written '{now}'{more}", f"write '{now}'")
+
+
+def _rename_words(draft: Draft) -> None:
+    for key, words in WORDS.items():
+        word = draft.data.get(key)
+        if isinstance(word, str) and word in words:
+            now = f"{key}: {in_short(words[word])}"
+            draft.warn((key,), f"'{key}: {word}' is now written '{now}'", f"write '{now}'")
+            draft.data[key] = words[word]
+            draft.reworded[(key,)] = word
+
+
+def _read_optim_args(draft: Draft) -> None:
+    """Make a map of ``optim_args: eps=1e-8,betas=...``, which Axolotl takes as well."""
+    text = draft.data.get("optim_args")
+    pairs = [pair.partition("=") for pair in text.split(",")] if isinstance(text, str) else []
+    if pairs and all(key.strip() and equals for key, equals, _ in pairs):
+        with suppress(ValueError):
+            draft.data["optim_args"] = {key.strip(): read_scalar(value.strip()) for key, _, value in pairs}
 
 
 def _rename_attention(draft: Draft) -> None:

@@ -45,6 +45,11 @@ def test_the_last_of_two_wins():
         ("eot_tokens=[a", "--set eot_tokens: '[a' is not a YAML value", CLOSE),
         ("output_dir='a", "--set output_dir: ''a' is not a YAML value", CLOSE),
         ("eot_tokens=" + "[" * 5000, "--set eot_tokens: '" + "[" * 57 + "...' is not a YAML value", CLOSE),
+        (
+            "seed=1" + ":10" * 199 + ".5",
+            f"--set seed: '1{':10' * 18}:1...' is not a YAML value",
+            CLOSE,
+        ),
         ("seed=2024-13-45", "--set seed: '2024-13-45' is not a YAML value", CLOSE),
     ],
 )

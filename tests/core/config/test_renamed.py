@@ -10,7 +10,7 @@ import pytest
 from ft_core.config import ConfigError, Origin, load_config
 from ft_core.config.document import Document
 from ft_core.config.draft import Draft
-from ft_core.config.renamed import ALIASES, ATTENTION, OLDER, PRECISION, rename_keys
+from ft_core.config.renamed import ALIASES, ATTENTION, OLDER, PRECISION, WORDS, rename_keys
 from ft_core.config.renamed_datasets import MAX_NAMES, MESSAGE_FIELDS
 from ft_core.config.renamed_fsdp import FIRST_VERSION_ONLY
 from ft_core.config.renamed_sharegpt import READERS
@@ -89,6 +89,13 @@ def renamed(data: dict) -> dict:
             {"base_model": "a/b", "base_model_config": "c/d"},
             {"base_model": "a/b", "base_model_config": "c/d"},
         ),
+        *[({key: old}, {key: new}) for key, words in WORDS.items() for old, new in words.items()],
+        (
+            {"optim_args": "eps=1.0e-8, name=a b,fused=true"},
+            {"optim_args": {"eps": 1e-8, "name": "a b", "fused": True}},
+        ),
+        ({"optim_args": "eps"}, {"optim_args": "eps"}),
+        ({"optim_args": "day=2024-13-45"}, {"optim_args": "day=2024-13-45"}),
         # Both forms, and they agree.
         ({"adam_eps": 1e-8, "adam_epsilon": 1e-8}, {"adam_epsilon": 1e-8}),
         (
@@ -293,6 +300,12 @@ def test_overrides_count_datasets_as_they_were_written():
             "'attention' is now written 'attn_implementation: flash_attention_2'",
             "write 'attn_implementation: flash_attention_2'",
         ),
+        (
+            "optimizer: adamw_hf",
+            "'optimizer: adamw_hf' is now written 'optimizer: adamw_torch'",
+            "write 'optimizer: adamw_torch'",
+        ),
+        ("bf16: full", "'bf16: full' is now written 'bf16: true'", "write 'bf16: true'"),
         ("bfloat16: true", f"'bfloat16' is now written 'bf16: true'; {KEPT} bfloat16", "write 'bf16: true'"),
         (
             "float16: true",
@@ -421,6 +434,11 @@ def test_an_override_wins_over_the_other_form(required):
         ("adam_eps: tiny", 11, "'adam_epsilon' must be a number, not 'tiny' (here written 'adam_eps')"),
         ("attention: 3", 12, "'attn_implementation' cannot be 3 (here written 'attention')"),
         ("tokens: {pad_token: 3}", 21, "'pad_token' must be text, not 3"),
+        (
+            "gradient_checkpointing: unsloth",
+            25,
+            "'gradient_checkpointing' cannot be 'offload': it is not supported yet (here written 'unsloth')",
+        ),
         ("flash_attention: perhaps", 18, "'flash_attention' must be true or false"),
         ("fsdp: [full_shard, fullshard]", 20, "'fsdp' cannot hold 'fullshard'; did you mean 'full_shard'?"),
         ("fsdp: [hybrid_shard]", 8, "'fsdp' cannot be 'hybrid_shard': it is not supported yet"),
@@ -526,7 +544,8 @@ def test_torch_dtype_auto_asks_for_nothing(warnings, required):
 def test_the_page_on_compatibility_names_every_older_form():
     page = (Path(__file__).parents[3] / "docs" / "reference" / "compatibility.md").read_text("utf-8")
     written = set(re.findall(r"`([^`]+)`", page))
-    older = [*ALIASES, *OLDER, *ATTENTION, *PRECISION, *MESSAGE_FIELDS, *GONE, *WITHOUT_EFFECT]
+    older = [f"{key}: {word}" for key, words in WORDS.items() for word in words]
+    older += [*ALIASES, *OLDER, *ATTENTION, *PRECISION, *MESSAGE_FIELDS, *GONE, *WITHOUT_EFFECT]
     older += [*WITHOUT_EFFECT_IN_DATASETS, *FIRST_VERSION_ONLY, "attention", "fsdp", "tokens", "gc_steps"]
     older += [f"type: sharegpt.{function}" for function in READERS if function]
     assert [key for key in older if key not in written] == []
