@@ -180,6 +180,12 @@ def test_a_realistic_config_is_understood(text):
         assert [message for message in told if "not supported" not in message] == []
 
 
+def test_what_is_told_has_no_character_that_a_terminal_obeys():
+    with pytest.raises(ConfigError) as caught:
+        load_config(CONFIGS[0] + 'model_type: "Llama\\eForMasks\\u202e"\n', variables=VARIABLES)
+    assert "'model_type' cannot be 'Llama\\x1bForMasks\\u202e'" in caught.value.problems[-1].message
+
+
 @settings(
     max_examples=CASES,
     deadline=None,

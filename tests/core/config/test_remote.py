@@ -136,7 +136,7 @@ def test_a_config_from_an_address(server):
 
 def test_its_problems_have_their_lines(server):
     with pytest.raises(ConfigError) as caught:
-        load_config(f"{server}/wrong.yml")
+        load_config(f"{server}/wrong.yml", first_line=2)
     assert [(problem.line, problem.column) for problem in caught.value.problems] == [(2, 16)]
     assert "    learning_rate: high" in caught.value.render()
 
@@ -181,6 +181,12 @@ def test_no_answer_takes_longer_than_the_limit(server, monkeypatch, path):
         f"'{server}{path}' cannot be read: its server did not answer within 0.3 seconds",
     )
     assert fix in ("try again, or download it", "check the address")
+
+
+def test_half_a_text_is_no_text(server, monkeypatch):
+    monkeypatch.setattr(remote, "SECONDS", 0.2)
+    with pytest.raises(TimeoutError):
+        remote._read(f"{server}/drip")
 
 
 def test_a_certificate_that_nobody_signed(server, monkeypatch):
