@@ -61,7 +61,7 @@ def cached_models(what: str) -> list[Offer]:
             folders = [entry.name for entry, _ in zip(entries, range(MOST), strict=False)]
     except OSError:
         return []
-    names = [folder[len(marker) :].replace("--", "/", 1) for folder in folders if folder.startswith(marker)]
+    names = [folder[len(marker) :].replace("--", "/") for folder in folders if folder.startswith(marker)]
     return [Offer(name, "in the hub's cache") for name in sorted(names)]
 
 

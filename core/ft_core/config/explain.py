@@ -164,12 +164,10 @@ def _explain_topic(topic: type[Topic]) -> TopicDoc:
 
 def _explain_keys(topic: type[Topic], name: str) -> Iterator[KeyDoc]:
     for key, info in topic.model_fields.items():
-        holder = _document(key, info, name)
-        yield holder
+        yield _document(key, info, name)
         inner: type[Topic] | None = INNER.get(key)
         for inner_key, inner_info in inner.model_fields.items() if inner else ():
-            doc = _document(f"{key}.{inner_key}", inner_info, name)
-            yield replace(doc, instead=holder.instead) if doc.instead is None else doc
+            yield _document(f"{key}.{inner_key}", inner_info, name)
 
 
 def _axolotl_doc(path: str, default: Any) -> KeyDoc:
