@@ -37,7 +37,12 @@ def load(config: ConfigLike) -> Config:
     """
     if isinstance(config, Config):
         return config
-    if isinstance(config, str) and "\n" not in config and config.endswith((".yml", ".yaml")) and not is_address(config):
+    if (
+        isinstance(config, str)
+        and "\n" not in config
+        and config.endswith((".yml", ".yaml"))
+        and not is_address(config)
+    ):
         config = Path(config)
     return configs.load_config(config)
 
@@ -78,10 +83,13 @@ def train(
 
 @errors_as_sentences()
 def plan(config: ConfigLike, *, gpus: int | None = None) -> PlanCard:
-    """Return what a run of `config` would do: parameters, steps, memory, warnings; nothing heavy is loaded."""
+    """Return what a run of `config` would do: parameters, steps, memory, time, warnings; no weights are loaded.
+
+    The first plan of a model takes some seconds, to know its layers for certain.
+    """
     from ft_jupyter.plan_card import plan_card
 
-    return plan_card(load(config), gpus=gpus)
+    return plan_card(load(config), gpus=gpus, exact=True)
 
 
 @errors_as_sentences()

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from IPython.core.getipython import get_ipython
+from IPython.display import HTML, display
 
 from ft_core.config import Config
 from ft_core.launch.process import count_ranks
 from ft_core.models import detect_hardware
 from ft_core.train import Plan, make_plan
-from ft_jupyter.markup import CARD, MUTED, notice, number, size, table, text
+from ft_core.train.figures import figures
+from ft_jupyter.markup import CARD, MUTED, notice, table, text
 
 
 class PlanCard:
@@ -22,11 +29,16 @@ class PlanCard:
 
     def _repr_html_(self) -> str:
         rows = [(text(name), _value(value, reason)) for name, value, reason in figures(self.plan)]
-        warnings = "".join(notice(warning.message, warning.fix) for warning in self.plan.warnings)
+        warnings = "".join(
+            notice(f"{warning.where}: {warning.message}" if warning.where else warning.message, warning.fix)
+            for warning in self.plan.warnings
+        )
         return f'<div class="ft-plan" style="{CARD}"><strong>Plan</strong>{table(rows)}{warnings}</div>'
 
 
-def plan_card(config: Config, *, gpus: int | None = None, root: Path | None = None) -> PlanCard:
+def plan_card(
+    config: Config, *, gpus: int | None = None, root: Path | None = None, exact: bool = False
+) -> PlanCard:
     """Return the plan of `config`; takes under a second and loads nothing heavy.
 
     Parameters
@@ -37,44 +49,39 @@ def plan_card(config: Config, *, gpus: int | None = None, root: Path | None = No
         Number of processes; by default what the machine offers.
     root
         Folder that the run would be in.
+    exact
+        Whether the model may be built without weights, in a process of its own, for certain numbers; some seconds, once
+        for each model.
 
     Raises
     ------
     FtError
-        The model or a dataset is missing, or the disk is too small.
+        The model or a dataset is missing, the config does not fit the model, or the disk is too small.
     """
     hardware = detect_hardware()
     ranks = count_ranks(gpus, hardware)
-    return PlanCard(make_plan(config, world_size=ranks, hardware=hardware, root=root))
-
-
-def figures(plan: Plan) -> list[tuple[str, str, str]]:
-    """Return the lines of the card: a name, a value, and what explains the value."""
-    share = ""
-    if plan.parameters and plan.trainable is not None:
-        share = f"{number(plan.trainable)} of {number(plan.parameters)} parameters, {plan.trainable / plan.parameters:.2%}"
-    rows = number(plan.train_rows) if plan.train_rows is not None else "not counted yet"
-    held = f"and {number(plan.eval_rows)} to evaluate on, " if plan.eval_rows else ""
-    about = "" if plan.steps_exact else "about "
-    steps = f"{about}{number(plan.steps)}" if plan.steps else "not known yet"
-    epochs = f", {number(plan.epochs)} epochs" if plan.epochs is not None else ""
-    ranks = f"{plan.world_size} processes" if plan.world_size > 1 else ""
-    lines = [
-        ("Model", plan.model, ""),
-        ("Trains", plan.method, share),
-        ("Rows", rows, f"{held}up to {number(plan.sequence_len)} tokens each"),
-        ("Steps", steps, f"{number(plan.global_batch)} rows a step{epochs}"),
-        ("Device", plan.device, ranks),
-        ("Precision", plan.precision, plan.precision_reason),
-        ("Attention", plan.attention, plan.attention_reason),
-    ]
-    if plan.memory:
-        lines.append(
-            ("Peak memory", f"about {size(plan.memory)}", f"of {size(plan.device_memory)}, an estimate")
+    with _waiting() as on_wait:
+        return PlanCard(
+            make_plan(config, world_size=ranks, hardware=hardware, root=root, exact=exact, on_wait=on_wait)
         )
-    if plan.checkpoint:
-        lines.append(("Disk", f"about {size(plan.checkpoint)} a checkpoint", f"{size(plan.disk_free)} free"))
-    return lines
+
+
+@contextmanager
+def _waiting() -> Generator[Callable[[str], None] | None]:
+    """Give a function that shows what is waited for, in a notebook, until the block ends."""
+    if getattr(get_ipython(), "kernel", None) is None:
+        yield None
+        return
+    shown: list[Any] = []
+
+    def show(words: str) -> None:
+        shown.append(display(HTML(f'<span style="{MUTED}">{text(words)}</span>'), display_id=True))
+
+    try:
+        yield show
+    finally:
+        for handle in shown:
+            handle.update(HTML(""))
 
 
 def _value(value: str, reason: str) -> str:

@@ -43,7 +43,7 @@ def finetune(
     """
     if options.inspect:
         return first_samples(config)
-    card = plan_card(config, gpus=options.gpus, root=root)
+    card = plan_card(config, gpus=options.gpus, root=root, exact=options.plan)
     if options.plan:
         return card
     display(card)

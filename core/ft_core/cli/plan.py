@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from ft_core.cli.overrides import ABOUT, add_set, load
 
@@ -32,5 +33,11 @@ def execute(arguments: argparse.Namespace) -> int:
     config = load(arguments)
     hardware = detect_hardware()
     ranks = count_ranks(arguments.gpus, hardware)
-    print(make_plan(config, world_size=ranks, hardware=hardware).render())
+    print(make_plan(config, world_size=ranks, hardware=hardware, exact=True, on_wait=_tell).render())
     return 0
+
+
+def _tell(words: str) -> None:
+    """Say what is waited for, where somebody waits."""
+    if sys.stderr.isatty():
+        print(words, file=sys.stderr)

@@ -1,21 +1,26 @@
-"""How many parameters a model has and how many an adapter adds, read from file headers alone.
+"""What a model is made of, as the headers of its weight files tell, and what its ``config.json`` says. Torch-free.
 
 A safetensors file opens with eight bytes (the header's length, little endian) and a JSON header that gives every
-tensor's shape, so a model of any size is counted by reading some kilobytes.
+tensor's shape, so a model of any size is outlined by reading some kilobytes.
 Format: https://github.com/huggingface/safetensors#format
+
+Names and shapes on disk are mostly those of the loaded model, not always: `ft_core.models.skeleton` knows for certain.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
-import os
 import re
 import threading
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+
+from ft_core.errors import ModelError
+from ft_core.models.outline import Module, ModuleKind, Outline
+from ft_core.models.source import is_offline
 
 _HEADER_LIMIT = 100_000_000  # the format's own bound on the header, in bytes
 _NETWORK_SECONDS = 3.0
@@ -30,40 +35,16 @@ _EMBEDDINGS = (
     "shared",
 )
 _HEADS = ("lm_head", "embed_out", "score")
+POSITION_KEYS = ("max_position_embeddings", "n_positions", "max_seq_len")
+"""What configs call the number of positions."""
+
 # Mixtures of experts keep each expert's matrices apart on disk, but Transformers 5 fuses them into one parameter that
 # is no linear layer, so adapters on linear layers leave them out.
 _EXPERT = re.compile(r"\.experts\.\d+\.")
 
 
-@dataclass(frozen=True)
-class ParameterCount:
-    """A model's parameters by name.
-
-    Attributes
-    ----------
-    total
-        Parameters of the model, tied weights counted once.
-    shapes
-        Shape of every tensor on disk, by its name.
-    """
-
-    total: int
-    shapes: Mapping[str, tuple[int, ...]]
-
-    def linear_layers(self) -> dict[str, tuple[int, int]]:
-        """Return the linear layers, without embeddings and output head: module name to ``(out, in)``."""
-        layers: dict[str, tuple[int, int]] = {}
-        for name, shape in self.shapes.items():
-            module, _, leaf = name.rpartition(".")
-            last = module.rsplit(".", 1)[-1]
-            if leaf != "weight" or len(shape) != 2 or last in _EMBEDDINGS + _HEADS or _EXPERT.search(name):
-                continue
-            layers[module] = (shape[0], shape[1])
-        return layers
-
-
-def count_parameters(base_model: str, revision: str | None = None) -> ParameterCount | None:
-    """Count the parameters of a local folder, a model in the hub's cache, or a model on the hub.
+def read_outline(base_model: str, revision: str | None = None) -> Outline | None:
+    """Return the outline of a local folder, a model in the hub's cache, or a model on the hub.
 
     Parameters
     ----------
@@ -74,23 +55,19 @@ def count_parameters(base_model: str, revision: str | None = None) -> ParameterC
 
     Returns
     -------
-    ParameterCount or None
+    Outline or None
         None where nothing tells: no safetensors files, or a hub that does not answer within three seconds.
     """
-    folder = Path(base_model).expanduser()
-    if folder.is_dir():
-        return count_folder(folder)
-    if (cached := _cached_folder(base_model, revision)) is not None and (
-        count := count_folder(cached)
-    ) is not None:
-        return count
-    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+    folder = model_folder(base_model, revision)
+    if folder is not None and (outline := outline_folder(folder)) is not None:
+        return outline
+    if Path(base_model).expanduser().is_dir() or is_offline():
         return None
-    return _count_on_hub(base_model, revision)
+    return _outline_on_hub(base_model, revision)
 
 
-def count_folder(folder: Path) -> ParameterCount | None:
-    """Count the parameters in the safetensors files of `folder`; None if it has none that can be read."""
+def outline_folder(folder: Path) -> Outline | None:
+    """Return the outline of the safetensors files of `folder`; None if it has none that can be read."""
     shapes: dict[str, tuple[int, ...]] = {}
     for file in sorted(folder.glob("*.safetensors")):
         if file.name.startswith("adapter_"):
@@ -99,7 +76,7 @@ def count_folder(folder: Path) -> ParameterCount | None:
         if header is None:
             return None
         shapes.update(header)
-    return _count(shapes, model_config(folder)) if shapes else None
+    return _outline(shapes, model_config(folder)) if shapes else None
 
 
 def read_header(file: Path) -> dict[str, tuple[int, ...]] | None:
@@ -116,80 +93,95 @@ def read_header(file: Path) -> dict[str, tuple[int, ...]] | None:
 
 
 def model_config(folder: Path) -> dict[str, Any]:
-    """Return the ``config.json`` of a model folder, empty where it has none."""
+    """Return the ``config.json`` of a model folder, empty where it has none.
+
+    Raises
+    ------
+    ModelError
+        It cannot be read as JSON.
+    """
     file = folder / "config.json"
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    if not file.is_file():
+        return {}
+    try:
+        loaded: object = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(
+            f"The config.json of the model in '{folder}' cannot be read: {error}.",
+            "Download or save the model again.",
+        ) from error
+    if not isinstance(loaded, dict):
+        raise ModelError(
+            f"The config.json of the model in '{folder}' holds no map of keys.",
+            "Download or save the model again.",
+        )
+    return cast("dict[str, Any]", loaded)
 
 
 def local_model_config(base_model: str, revision: str | None = None) -> dict[str, Any]:
     """Return the ``config.json`` of `base_model` from its folder or the hub's cache, empty where neither has it."""
+    folder = model_folder(base_model, revision)
+    return {} if folder is None else model_config(folder)
+
+
+def model_folder(base_model: str, revision: str | None = None) -> Path | None:
+    """Return the folder on this machine that holds the ``config.json`` of `base_model`, its own or the hub cache's."""
     folder = Path(base_model).expanduser()
     if not folder.is_dir():
-        folder = _cached_folder(base_model, revision) or folder
-    return model_config(folder)
+        return _cached_folder(base_model, revision)
+    return folder if (folder / "config.json").is_file() else None
 
 
-def adapter_parameters(
-    count: ParameterCount,
-    *,
-    rank: int,
-    target_modules: str | Iterable[str],
-    modules_to_save: Iterable[str] = (),
-    use_dora: bool = False,
-) -> int:
-    """Return how many parameters a LoRA adapter trains.
-
-    Each adapted layer of shape ``(out, in)`` gains ``A: (rank, in)`` and ``B: (out, rank)``, and with DoRA a
-    magnitude for every output; a module to save is trained whole.
-    Source: Hu et al. 2021, https://arxiv.org/abs/2106.09685; DoRA: https://arxiv.org/abs/2402.09353
-
-    Parameters
-    ----------
-    count
-        The base model's parameters.
-    rank
-        Rank of the update.
-    target_modules
-        ``all-linear``, a regular expression over whole module names, or names (a module whose dotted name ends in one
-        of them matches), as in PEFT.
-    modules_to_save
-        Names of modules trained in full beside the adapter.
-    use_dora
-        Whether each layer also gets a magnitude vector.
-    """
-    layers = count.linear_layers()
-    if isinstance(target_modules, str):
-        if target_modules != "all-linear":
-            layers = {name: shape for name, shape in layers.items() if re.fullmatch(target_modules, name)}
-    else:
-        targets = tuple(target_modules)
-        layers = {name: shape for name, shape in layers.items() if _names(name, targets)}
-    trained = sum(rank * (rows + columns) + (rows if use_dora else 0) for rows, columns in layers.values())
-    saved = tuple(modules_to_save)
-    for name, shape in count.shapes.items():
-        if saved and _names(name.rpartition(".")[0], saved):
-            trained += math.prod(shape)
-    return trained
-
-
-def _names(module: str, targets: tuple[str, ...]) -> bool:
-    """Say whether `module` is one of `targets` or lies under one, by whole dotted parts at its end."""
-    return any(module == target or module.endswith("." + target) for target in targets)
-
-
-def _count(shapes: dict[str, tuple[int, ...]], config: Mapping[str, Any]) -> ParameterCount:
-    """Sum the shapes, leaving out an output head that repeats the embedding it is tied to."""
-    total = sum(math.prod(shape) for shape in shapes.values())
+def _outline(shapes: Mapping[str, tuple[int, ...]], config: Mapping[str, Any]) -> Outline:
+    """Return the outline of the tensors, leaving out of the total an output head that repeats the embedding it is tied to."""
+    parameters: dict[str, int] = {}
+    kinds: dict[str, tuple[ModuleKind, tuple[int, ...]]] = {}
+    for name, shape in shapes.items():
+        path, _, leaf = name.rpartition(".")
+        parts = path.split(".") if path else []
+        for length in range(1, len(parts) + 1):
+            within = ".".join(parts[:length])
+            parameters[within] = parameters.get(within, 0) + math.prod(shape)
+        if leaf == "weight" and len(shape) == 2 and not _EXPERT.search(name):
+            kinds[path] = ("embedding" if parts and parts[-1] in _EMBEDDINGS else "linear", shape)
+    modules: dict[str, Module] = {}
+    for path, count in parameters.items():
+        kind, shape = kinds.get(path, ("other", ()))
+        outputs = (shape[1] if kind == "embedding" else shape[0]) if shape else 0
+        modules[path] = Module(kind, count, sum(shape), outputs)
+    head = next((path for path in modules if path.rsplit(".", 1)[-1] in _HEADS), "")
+    tied: tuple[str, ...] = ()
     if config.get("tie_word_embeddings", False):
-        for name, shape in shapes.items():
-            module = name.rpartition(".")[0].rsplit(".", 1)[-1]
-            has_embedding = any(
-                other != name and other.rpartition(".")[0].rsplit(".", 1)[-1] in _EMBEDDINGS and twin == shape
-                for other, twin in shapes.items()
-            )
-            if module in _HEADS and has_embedding:
-                total -= math.prod(shape)
-    return ParameterCount(total, shapes)
+        embedding = next((path for path, (kind, _) in kinds.items() if kind == "embedding"), "")
+        tied = tuple(path for path in (embedding, head) if path)
+    total = sum(math.prod(shape) for shape in shapes.values())
+    twins = len(tied) == 2 and kinds.get(tied[0], ("", ()))[1] == kinds.get(tied[1], ("", (0,)))[1]
+    return Outline(
+        total=total - modules[head].parameters if twins else total,
+        modules=modules,
+        output_head=head,
+        tied=tied,
+        positions=positions(config),
+    )
+
+
+def positions(config: Mapping[str, Any]) -> int | None:
+    """Return how many positions a ``config.json`` says that its model has, by whichever of its names."""
+    return first_number(text_config(config), *POSITION_KEYS) or None
+
+
+def first_number(config: Mapping[str, Any], *names: str) -> int:
+    """Return the first of several spellings that `config` has as a whole number above 0, or 0."""
+    values = (config.get(name) for name in names)
+    return next(
+        (value for value in values if isinstance(value, int) and not isinstance(value, bool) and value > 0), 0
+    )
+
+
+def text_config(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the part of a ``config.json`` that describes the language model: the whole, but for multimodal models."""
+    inner = config.get("text_config")
+    return cast("Mapping[str, Any]", inner) if isinstance(inner, Mapping) else config
 
 
 def _cached_folder(repo_id: str, revision: str | None) -> Path | None:
@@ -204,24 +196,59 @@ def _cached_folder(repo_id: str, revision: str | None) -> Path | None:
     return Path(config).parent if isinstance(config, str) else None
 
 
-def _count_on_hub(repo_id: str, revision: str | None) -> ParameterCount | None:
+def fetch_model_config(base_model: str, revision: str | None, *, with_code: bool) -> None:
+    """Bring a hub model's ``config.json`` into the hub's cache, and its Python files too where they are to be run.
+
+    Nothing is raised where that fails within some seconds: `model_folder` then says that it is not here.
+
+    Parameters
+    ----------
+    base_model, revision
+        As the config names them.
+    with_code
+        Whether the model's own code is trusted.
+    """
+    if Path(base_model).expanduser().is_dir() or is_offline():
+        return
+
+    def fetch() -> None:
+        from huggingface_hub import snapshot_download
+
+        patterns = ["config.json", *(["*.py"] if with_code else [])]
+        with contextlib.suppress(*_hub_errors()):
+            snapshot_download(base_model, revision=revision, allow_patterns=patterns)
+
+    _within(_NETWORK_SECONDS, fetch)
+
+
+def _outline_on_hub(repo_id: str, revision: str | None) -> Outline | None:
     """Ask the hub for the headers, and give up after three seconds: a plan does not wait for a slow network."""
-    found: list[ParameterCount] = []
+    found: list[Outline] = []
 
     def ask() -> None:
         from huggingface_hub import get_safetensors_metadata
-        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, NotASafetensorsRepoError
 
-        try:
+        # Offline, missing or gated: loading will say which, a plan goes without the figures.
+        with contextlib.suppress(*_hub_errors()):
             metadata = get_safetensors_metadata(repo_id, revision=revision)
-        except (OSError, HFValidationError, HfHubHTTPError, NotASafetensorsRepoError):
-            return  # offline, missing or gated: loading will say which, a plan goes without the count
-        shapes: dict[str, tuple[int, ...]] = {}
-        for file in metadata.files_metadata.values():
-            shapes.update({name: tuple(info.shape) for name, info in file.tensors.items()})
-        found.append(_count(shapes, {}))
+            shapes: dict[str, tuple[int, ...]] = {}
+            for file in metadata.files_metadata.values():
+                shapes.update({name: tuple(info.shape) for name, info in file.tensors.items()})
+            found.append(_outline(shapes, {}))
 
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    thread.join(_NETWORK_SECONDS)
+    _within(_NETWORK_SECONDS, ask)
     return found[0] if found else None
+
+
+def _within(seconds: float, task: Callable[[], None]) -> None:
+    """Run `task` and wait at most so long for it; it goes on by itself where it takes longer."""
+    thread = threading.Thread(target=task, daemon=True)
+    thread.start()
+    thread.join(seconds)
+
+
+def _hub_errors() -> tuple[type[Exception], ...]:
+    """Return what asking the hub may raise."""
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, NotASafetensorsRepoError
+
+    return OSError, HFValidationError, HfHubHTTPError, NotASafetensorsRepoError

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ft_core.models.hardware import GIB
+from ft_core.models.parameters import first_number, text_config
 from ft_core.models.precision import Precision
 
 if TYPE_CHECKING:
     from ft_core.config import Config
 
 # The interpreter with its libraries, or a CUDA context with its kernels' workspaces.
-_BASE = {"cuda": 0.9 * GIB, "mps": 0.7 * GIB, "cpu": 0.7 * GIB}
+_BASE = {"cuda": 0.9 * GIB, "mps": 0.7 * GIB, "cpu": 0.6 * GIB}
 # Bytes of optimizer state for each trained parameter, by what the optimizer's name holds; Adam's two fp32 moments else.
 _OPTIMIZER_BYTES = (
     ("8bit", 2),
@@ -31,6 +32,13 @@ _OPTIMIZER_BYTES = (
     ("rmsprop", 4),
 )
 _ADAM_BYTES = 8
+# For each logit: itself and its gradient (2 + 2 bytes, or one of them at a time in fp32), the logarithm of its probability
+# in fp32, and the gradient of that.
+_LOGIT_BYTES = 12
+
+
+ERROR = "within about 25 %"
+"""How far off the estimate was from what training peaked at (docs/reference/plan.md)."""
 
 
 @dataclass(frozen=True)
@@ -74,15 +82,15 @@ def estimate_memory(
     length
         Tokens of a row; `sequence_len` by default, which is the worst case.
     """
-    text = model_config.get("text_config", model_config)
-    hidden = _first(text, "hidden_size", "n_embd", "d_model")
-    layers = _first(text, "num_hidden_layers", "n_layer", "n_layers")
-    vocabulary = _first(text, "vocab_size") or _first(model_config, "vocab_size")
+    text = text_config(model_config)
+    hidden = first_number(text, "hidden_size", "n_embd", "d_model")
+    layers = first_number(text, "num_hidden_layers", "n_layer", "n_layers")
+    vocabulary = first_number(text, "vocab_size") or first_number(model_config, "vocab_size")
     if not (hidden and layers and vocabulary):
         return None
     tokens = config.micro_batch_size * (length or config.sequence_len)
     compute_bytes = 4 if precision.compute == "fp32" else 2
-    intermediate = _first(text, "intermediate_size", "n_inner", "ffn_dim") or 4 * hidden
+    intermediate = first_number(text, "intermediate_size", "n_inner", "ffn_dim") or 4 * hidden
 
     trained_bytes = (
         4 + 4 + next((size for mark, size in _OPTIMIZER_BYTES if mark in config.optimizer), _ADAM_BYTES)
@@ -97,8 +105,7 @@ def estimate_memory(
     kept = (
         layers * tokens * hidden * compute_bytes + layer if config.gradient_checkpointing else layers * layer
     )
-    # The model's logits, their copy in fp32, and the gradient of that.
-    logits = tokens * vocabulary * (compute_bytes + 4 + 4)
+    logits = tokens * vocabulary * _LOGIT_BYTES
     return MemoryEstimate(
         weights=round(frozen * precision.weight_bytes + copies),
         training_state=round(trainable * trained_bytes),
@@ -147,8 +154,3 @@ def about_gib(size: float) -> str:
     ('about 2.3 GiB', 'under 1 MiB')
     """
     return f"about {gib(size)}" if size >= 1024**2 else "under 1 MiB"
-
-
-def _first(config: Mapping[str, Any], *names: str) -> int:
-    """Return the first of several spellings that the model's config has, or 0."""
-    return next((int(config[name]) for name in names if config.get(name)), 0)

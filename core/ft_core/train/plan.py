@@ -1,10 +1,19 @@
-"""What a run will do, before anything heavy is imported or loaded."""
+"""What a run will do, before anything heavy is imported or loaded.
+
+::
+
+    config ── outline of the model ── what of the config does not fit it: errors, warnings
+       │         (cached skeleton, headers of the weight files, or built now)
+       ├───── a sample of the rows ── tokens, steps
+       └───── the machine ─────────── formats, memory, time, disk
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import math
 import shutil
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +23,17 @@ from ft_core.data import count_rows
 from ft_core.errors import LaunchError
 from ft_core.models.adapter import target_modules
 from ft_core.models.hardware import Hardware, detect_hardware
-from ft_core.models.parameters import ParameterCount, adapter_parameters, count_parameters, local_model_config
+from ft_core.models.outline import Outline
+from ft_core.models.parameters import local_model_config, model_folder, positions, read_outline
 from ft_core.models.precision import choose_attention, choose_precision
+from ft_core.models.skeleton import build_skeleton, cached_skeleton
 from ft_core.models.source import check_base_model
-from ft_core.train.memory import about_gib, checkpoint_bytes, estimate_memory, gib, less_memory
-from ft_core.train.steps import count_steps, global_batch
+from ft_core.models.targets import trained_parameters
+from ft_core.train.duration import Work, estimate_duration
+from ft_core.train.memory import checkpoint_bytes, estimate_memory, gib, less_memory
+from ft_core.train.model_checks import check_adapter, check_length
+from ft_core.train.row_lengths import RowLengths, sample_lengths
+from ft_core.train.steps import Steps, count_steps, eval_cadence, global_batch
 
 if TYPE_CHECKING:
     from ft_core.config import Config
@@ -42,8 +57,14 @@ class Plan:
         Rows of the datasets, before any is dropped for its length.
     sequence_len
         Tokens that a row may have.
+    tokens, tokens_measured
+        Tokens of one pass over the training rows, by a sample of them, and whether the tokenizer was asked for it.
+    longest_row
+        Tokens of the longest row of the sample, at most sequence_len; what the memory is estimated for.
     world_size, global_batch
         Ranks, and rows of one optimizer step.
+    trainable_exact
+        Whether both numbers are those of the model as it is loaded, or read off its files.
     steps, steps_exact
         Optimizer steps, and whether that number is certain.
     epochs
@@ -54,6 +75,8 @@ class Plan:
         The formats and the attention, and why.
     memory, device_memory
         Estimated peak of one rank and what its device has, in bytes.
+    seconds, seconds_basis
+        Estimated time from start to end, and what that rests on.
     checkpoint, disk_free
         Size of one checkpoint and the free space where it goes, in bytes.
     warnings
@@ -82,6 +105,12 @@ class Plan:
     checkpoint: int | None
     disk_free: int
     warnings: tuple[Problem, ...] = ()
+    trainable_exact: bool = False
+    tokens: int | None = None
+    tokens_measured: bool = False
+    longest_row: int | None = None
+    seconds: float | None = None
+    seconds_basis: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as plain values, as ``plan.json`` holds it."""
@@ -89,49 +118,34 @@ class Plan:
 
     def render(self) -> str:
         """Return the plan as short aligned lines, warnings last."""
-        rows = [(label, text) for label, text in self._lines() if text]
-        width = max(len(label) for label, _ in rows)
-        lines = [f"{label:<{width}}  {text}" for label, text in rows]
+        from ft_core.train.figures import figures
+
+        rows = figures(self)
+        width = max(len(row.name) for row in rows)
+        lines = [
+            f"{row.name.lower():<{width}}  {row.value}" + (f" ({row.reason})" if row.reason else "")
+            for row in rows
+        ]
         for warning in self.warnings:
             lines.append(f"warning: {warning.where + ': ' if warning.where else ''}{warning.message}")
             if warning.fix:
                 lines.append(f"  fix: {warning.fix}")
         return "\n".join(lines)
 
-    def _lines(self) -> list[tuple[str, str]]:
-        about = "" if self.steps_exact else "about "
-        batch = f"{self.global_batch} row{'s' * (self.global_batch != 1)} a step"
-        ranks = f" on {self.world_size} ranks" if self.world_size > 1 else ""
-        return [
-            ("model", self.model),
-            ("trains", f"{self.method}{_share(self.trainable, self.parameters)}"),
-            ("data", _rows(self.train_rows, self.eval_rows) + f", up to {self.sequence_len:,} tokens each"),
-            (
-                "steps",
-                f"{about}{self.steps:,}, {batch}{ranks}{_epochs(self.epochs)}"
-                if self.steps
-                else f"unknown, {batch}",
-            ),
-            ("device", self.device + (f", {self.world_size} ranks" if self.world_size > 1 else "")),
-            ("precision", f"{self.precision} ({self.precision_reason})"),
-            ("attention", f"{self.attention} ({self.attention_reason})"),
-            (
-                "memory",
-                f"{about_gib(self.memory)} of {gib(self.device_memory)} (estimate)" if self.memory else "",
-            ),
-            (
-                "disk",
-                f"{about_gib(self.checkpoint)} a checkpoint, {gib(self.disk_free)} free"
-                if self.checkpoint
-                else "",
-            ),
-        ]
-
 
 def make_plan(
-    config: Config, *, world_size: int = 1, hardware: Hardware | None = None, root: Path | None = None
+    config: Config,
+    *,
+    world_size: int = 1,
+    hardware: Hardware | None = None,
+    root: Path | None = None,
+    exact: bool = False,
+    on_wait: Callable[[str], None] | None = None,
 ) -> Plan:
     """Work out what `config` will do. Imports no torch; takes under a second for a local model and local data.
+
+    The model is built without weights, in a child process and some seconds, where `exact` asks for it or where its files
+    do not have what the adapter names; once built, its outline is kept and costs nothing.
 
     Parameters
     ----------
@@ -142,10 +156,17 @@ def make_plan(
     hardware
         What this machine has; asked anew by default.
     root
-        The folder that the run's directory will be in, for its free space; the default runs folder by default.
+        The folder that the run's directory will be in, for its free space and earlier runs; the default runs folder by
+        default.
+    exact
+        Whether to build the model without weights for certain numbers.
+    on_wait
+        Called with a sentence before what takes seconds.
 
     Raises
     ------
+    ConfigError
+        The adapter names modules that the model does not have, or rows may be longer than it can read.
     ModelError
         The base model's folder does not exist or holds no model, or the device lacks the number format.
     DataError
@@ -158,23 +179,17 @@ def make_plan(
     hardware = hardware or detect_hardware()
     check_base_model(config)
     precision = choose_precision(config, hardware)
+    outline = _outline(config, exact=exact, on_wait=on_wait)
     model_config = local_model_config(config.base_model, config.revision_of_model)
+    found = _check_model(config, outline, model_config)
     attention, attention_reason = choose_attention(config, model_config)
-    count = count_parameters(config.base_model, config.revision_of_model)
-    parameters, trainable = _parameters(config, count)
     train_rows, eval_rows = _count_rows(config)
-    steps = count_steps(config, train_rows, world_size) if train_rows else None
-    memory = checkpoint = None
-    if parameters is not None and trainable is not None:
-        estimate = estimate_memory(
-            config, precision, model_config, kind=hardware.kind, parameters=parameters, trainable=trainable
-        )
-        memory = estimate.total if estimate else None
-        checkpoint = checkpoint_bytes(config, parameters=parameters, trainable=trainable)
+    lengths = sample_lengths(config, model_folder(config.tokenizer_config or config.base_model))
+    samples = round(train_rows * lengths.per_row) if train_rows and lengths else train_rows
+    steps = count_steps(config, samples, world_size) if samples else None
+    parameters, trainable = _parameters(config, outline)
     folder = root or runs_root()
     disk_free = shutil.disk_usage(_existing(folder)).free
-    _check_disk(checkpoint, disk_free, folder)
-    device_memory = hardware.device_memory if hardware.devices else hardware.memory // world_size
     plan = Plan(
         model=config.base_model,
         method=_method(config),
@@ -193,12 +208,94 @@ def make_plan(
         precision_reason=precision.reason,
         attention=attention,
         attention_reason=attention_reason,
-        memory=memory,
-        device_memory=device_memory,
-        checkpoint=checkpoint,
+        memory=None,
+        device_memory=hardware.device_memory if hardware.devices else hardware.memory // world_size,
+        checkpoint=None,
         disk_free=disk_free,
+        trainable_exact=outline is not None and outline.exact,
+        tokens=round(samples * lengths.mean) if samples and lengths else None,
+        tokens_measured=lengths is not None and lengths.measured,
+        longest_row=max(lengths.lengths) if lengths and not config.pad_to_sequence_len else None,
     )
-    return dataclasses.replace(plan, warnings=_warnings(config, plan, hardware, count))
+    if outline is not None and trainable is not None:
+        checkpoint = checkpoint_bytes(config, parameters=outline.total, trainable=trainable)
+        _check_disk(checkpoint, disk_free, folder)
+        estimate = estimate_memory(
+            config,
+            precision,
+            model_config,
+            kind=hardware.kind,
+            parameters=outline.total + (trainable if config.adapter else 0),
+            trainable=trainable,
+            length=plan.longest_row,
+        )
+        duration = None
+        if steps and lengths:
+            duration = estimate_duration(
+                config,
+                hardware,
+                precision,
+                outline,
+                model_config,
+                _work(config, steps, lengths, eval_rows or 0, world_size),
+                trainable=trainable,
+                world_size=world_size,
+                root=folder,
+            )
+        plan = dataclasses.replace(
+            plan,
+            checkpoint=checkpoint,
+            memory=estimate.total if estimate else None,
+            seconds=duration.seconds if duration else None,
+            seconds_basis=duration.basis if duration else "",
+        )
+    warnings = _warnings(config, plan, hardware, known=outline is not None)
+    return dataclasses.replace(plan, warnings=(*warnings, *found))
+
+
+def _outline(config: Config, *, exact: bool, on_wait: Callable[[str], None] | None) -> Outline | None:
+    """Return what the model is made of: for certain where that is known or asked for, else as its files tell."""
+    if (known := cached_skeleton(config)) is not None:
+        return known
+    headers = read_outline(config.base_model, config.revision_of_model)
+    if not exact and (headers is None or not check_adapter(config, headers)):
+        return headers
+    if on_wait is not None:
+        on_wait(
+            "Building the model without its weights, to know its layers for certain (once for each model) ..."
+        )
+    return build_skeleton(config) or headers
+
+
+def _check_model(config: Config, outline: Outline | None, model_config: Mapping[str, Any]) -> list[Problem]:
+    """Return the warnings of config and model together, or raise their errors.
+
+    Raises
+    ------
+    ConfigError
+        There are some.
+    """
+    adapter = check_adapter(config, outline) if outline else []
+    if outline and not outline.exact:
+        # The files alone prove nothing: some architectures are renamed while they are loaded.
+        adapter = [dataclasses.replace(problem, severity="warning") for problem in adapter]
+    known = outline.positions if outline and outline.positions else positions(model_config)
+    problems = [*adapter, *check_length(config, model_config, known)]
+    if any(problem.severity == "error" for problem in problems):
+        raise config.refused([*config.warnings, *problems])
+    return problems
+
+
+def _work(config: Config, steps: Steps, lengths: RowLengths, eval_rows: int, world_size: int) -> Work:
+    """Return what the steps have to do, going by the sampled rows."""
+    rows = steps.total * global_batch(config, world_size)
+    padded = (
+        config.sequence_len if config.pad_to_sequence_len else lengths.padded_mean(config.micro_batch_size)
+    )
+    cadence = eval_cadence(config, steps, eval_rows)
+    every = {"no": 0, "epoch": steps.per_epoch, "steps": cadence.steps}[cadence.strategy]
+    evaluations = math.ceil(steps.total / every) if every else 0
+    return Work(steps.total, rows * lengths.mean, rows * padded, evaluations * eval_rows * padded)
 
 
 def _method(config: Config) -> str:
@@ -210,20 +307,20 @@ def _method(config: Config) -> str:
     return f"{kind} r={config.lora_r} on {targets if isinstance(targets, str) else ', '.join(targets)}"
 
 
-def _parameters(config: Config, count: ParameterCount | None) -> tuple[int | None, int | None]:
+def _parameters(config: Config, outline: Outline | None) -> tuple[int | None, int | None]:
     """Return the parameters in all and those that train, or None and None where the model is not at hand."""
-    if count is None:
+    if outline is None:
         return None, None
     if not config.adapter:
-        return count.total, count.total
-    trainable = adapter_parameters(
-        count,
+        return outline.total, outline.total
+    trainable = trained_parameters(
+        outline,
         rank=config.lora_r or 8,
         target_modules=target_modules(config),
         modules_to_save=config.lora_modules_to_save or (),
         use_dora=config.peft_use_dora,
     )
-    return count.total + trainable, trainable
+    return outline.total + trainable, trainable
 
 
 def _count_rows(config: Config) -> tuple[int | None, int | None]:
@@ -242,29 +339,18 @@ def _count_rows(config: Config) -> tuple[int | None, int | None]:
     return total - evaluation, evaluation
 
 
-def _warnings(
-    config: Config, plan: Plan, hardware: Hardware, count: ParameterCount | None
-) -> tuple[Problem, ...]:
+def _warnings(config: Config, plan: Plan, hardware: Hardware, *, known: bool) -> tuple[Problem, ...]:
     """Return what may not be meant: the config's own warnings, and what only the plan can see."""
     found = list(config.warnings)
     if hardware.note:
         found.append(
             _warning(hardware.note, "Install a CUDA build of torch: https://pytorch.org/get-started/locally/")
         )
-    if count is None:
+    if not known:
         found.append(
             _warning(
-                f"The size of '{plan.model}' is not known before it is loaded, so memory and disk are not estimated.",
+                f"The size of '{plan.model}' is not known before it is loaded, so memory, time and disk are not estimated.",
                 "It is downloaded when the run starts.",
-            )
-        )
-    elif unknown := _unknown_targets(config, count):
-        # Not an error yet: some architectures are renamed while they are loaded, which then tells for certain.
-        there = dict.fromkeys(name.rsplit(".", 1)[-1] for name in count.linear_layers())
-        found.append(
-            _warning(
-                f"lora_target_modules names {unknown}, which the model's files do not have.",
-                f"They have: {', '.join(there)}. Or write 'lora_target_linear: true' for all of them.",
             )
         )
     if plan.memory is not None and plan.memory > _FITS * plan.device_memory:
@@ -282,16 +368,6 @@ def _warnings(
             )
         )
     return tuple(found)
-
-
-def _unknown_targets(config: Config, count: ParameterCount) -> str:
-    """Return the adapter's target modules that the model's files do not have, quoted; empty if they have all."""
-    targets = target_modules(config)
-    modules = [name.rpartition(".")[0] for name in count.shapes]
-    if not config.adapter or isinstance(targets, str):
-        return ""
-    lost = [target for target in targets if not any(f".{name}".endswith(f".{target}") for name in modules)]
-    return ", ".join(repr(name) for name in lost)
 
 
 def _warning(message: str, fix: str) -> Problem:
@@ -312,34 +388,3 @@ def _check_disk(checkpoint: int | None, free: int, folder: Path) -> None:
 def _existing(folder: Path) -> Path:
     """Return the nearest folder at or above `folder` that exists."""
     return next(path for path in (folder.absolute(), *folder.absolute().parents) if path.is_dir())
-
-
-def _share(trainable: int | None, parameters: int | None) -> str:
-    """Return ``: 4.9M of 139.4M parameters (3.50 %)``."""
-    if trainable is None or parameters is None:
-        return ""
-    return f": {_count(trainable)} of {_count(parameters)} parameters ({trainable / parameters:.2%})"
-
-
-def _count(number: int) -> str:
-    """Return a large number as people say it.
-
-    >>> _count(134_515_008), _count(8_030_261_248), _count(920)
-    ('134.5M', '8.03B', '920')
-    """
-    for size, letter, digits in ((10**9, "B", 2), (10**6, "M", 1), (10**3, "k", 1)):
-        if number >= size:
-            return f"{number / size:.{digits}f}{letter}"
-    return str(number)
-
-
-def _rows(train: int | None, evaluation: int | None) -> str:
-    """Return the rows in words."""
-    if train is None:
-        return "rows not counted yet"
-    return f"{train:,} rows" + (f", {evaluation:,} to evaluate on" if evaluation else "")
-
-
-def _epochs(epochs: float | None) -> str:
-    """Return ``, 1.5 epochs``."""
-    return f", {epochs:g} epoch{'s' if epochs != 1 else ''}" if epochs is not None else ""

@@ -8,15 +8,19 @@ from typing import Any
 import pytest
 
 from ft_core.config import Config
+from ft_core.errors import ModelError
 from ft_core.models.adapter import apply_adapter, target_modules
 from ft_core.models.load import load_model
 from ft_core.models.parameters import (
-    adapter_parameters,
-    count_folder,
-    count_parameters,
+    fetch_model_config,
     local_model_config,
+    model_folder,
+    outline_folder,
+    positions,
     read_header,
+    read_outline,
 )
+from ft_core.models.targets import trained_parameters
 
 
 def write_safetensors(file: Path, shapes: dict[str, list[int]]) -> None:
@@ -29,9 +33,9 @@ def write_safetensors(file: Path, shapes: dict[str, list[int]]) -> None:
 
 
 def test_the_headers_count_what_the_model_has(tiny_model: Path, make_config: Callable[..., Config]) -> None:
-    count = count_parameters(str(tiny_model))
-    assert count is not None
-    assert count.total == load_model(make_config()).num_parameters() == 3_219_776
+    outline = read_outline(str(tiny_model))
+    assert outline is not None
+    assert outline.total == load_model(make_config()).num_parameters() == 3_219_776
 
 
 @pytest.mark.parametrize(
@@ -51,10 +55,10 @@ def test_adapter_parameters_are_those_that_peft_makes(
     keys: dict[str, Any], expected: int, tiny_model: Path, make_config: Callable[..., Config]
 ) -> None:
     config = make_config(adapter="lora", **keys)
-    count = count_parameters(str(tiny_model))
-    assert count is not None
-    counted = adapter_parameters(
-        count,
+    outline = read_outline(str(tiny_model))
+    assert outline is not None
+    counted = trained_parameters(
+        outline,
         rank=config.lora_r or 0,
         target_modules=target_modules(config),
         modules_to_save=config.lora_modules_to_save or (),
@@ -72,9 +76,9 @@ def test_tied_weights_that_are_stored_twice_count_once(tmp_path: Path) -> None:
     }
     write_safetensors(tmp_path / "model.safetensors", shapes)
     (tmp_path / "config.json").write_text('{"tie_word_embeddings": true}')
-    tied = count_folder(tmp_path)
+    tied = outline_folder(tmp_path)
     (tmp_path / "config.json").write_text('{"tie_word_embeddings": false}')
-    untied = count_folder(tmp_path)
+    untied = outline_folder(tmp_path)
     assert tied is not None
     assert untied is not None
     assert (tied.total, untied.total) == (72, 112)
@@ -84,10 +88,10 @@ def test_shards_are_added_up_and_adapters_left_out(tmp_path: Path) -> None:
     write_safetensors(tmp_path / "model-00001-of-00002.safetensors", {"a.weight": [3, 2]})
     write_safetensors(tmp_path / "model-00002-of-00002.safetensors", {"b.bias": [5]})
     write_safetensors(tmp_path / "adapter_model.safetensors", {"c.weight": [100, 100]})
-    count = count_folder(tmp_path)
-    assert count is not None
-    assert count.total == 11
-    assert count.linear_layers() == {"a": (3, 2)}
+    outline = outline_folder(tmp_path)
+    assert outline is not None
+    assert outline.total == 11
+    assert list(outline.linear_layers()) == ["a"]
 
 
 def test_embeddings_heads_and_experts_are_no_linear_layers(tmp_path: Path) -> None:
@@ -99,22 +103,24 @@ def test_embeddings_heads_and_experts_are_no_linear_layers(tmp_path: Path) -> No
         "model.layers.0.q_proj",
     ]
     write_safetensors(tmp_path / "model.safetensors", {f"{name}.weight": [4, 4] for name in names})
-    count = count_folder(tmp_path)
-    assert count is not None
-    assert list(count.linear_layers()) == ["model.layers.0.q_proj"]
+    outline = outline_folder(tmp_path)
+    assert outline is not None
+    assert list(outline.linear_layers()) == ["model.layers.0.q_proj"]
+    assert (outline.output_head, outline.modules["transformer.wte"].kind) == ("lm_head", "embedding")
+    assert outline.modules["model.layers"].parameters == 32
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff" * 64, (20).to_bytes(8, "little") + b"not json" * 3])
 def test_a_file_that_is_no_safetensors_file_counts_nothing(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(content)
     assert read_header(tmp_path / "model.safetensors") is None
-    assert count_folder(tmp_path) is None
+    assert outline_folder(tmp_path) is None
 
 
 def test_nothing_is_known_of_a_model_that_is_not_here(tmp_path: Path) -> None:
-    assert count_parameters(str(tmp_path)) is None
-    assert count_parameters("nobody/no-such-model") is None  # HF_HUB_OFFLINE is set for all tests
-    assert count_parameters("not a hub id at all!") is None
+    assert read_outline(str(tmp_path)) is None
+    assert read_outline("nobody/no-such-model") is None  # HF_HUB_OFFLINE is set for all tests
+    assert read_outline("not a hub id at all!") is None
     assert local_model_config("nobody/no-such-model") == {}
 
 
@@ -127,7 +133,51 @@ def test_a_model_in_the_hubs_cache_is_counted(tmp_path: Path, monkeypatch: pytes
     (repository / "refs" / "main").write_text("abc")
     (snapshot / "config.json").write_text('{"model_type": "llama"}')
     write_safetensors(snapshot / "model.safetensors", {"a.weight": [3, 2]})
-    count = count_parameters("some/model")
-    assert count is not None
-    assert count.total == 6
+    outline = read_outline("some/model")
+    assert outline is not None
+    assert outline.total == 6
     assert local_model_config("some/model") == {"model_type": "llama"}
+
+
+@pytest.mark.parametrize("content", ["{", "[1]", "[" * 100_000, "\udcff"])
+def test_a_config_that_is_no_map_is_a_sentence(content: str, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_bytes(content.encode("utf-8", "surrogateescape"))
+    with pytest.raises(ModelError, match="of the model in"):
+        local_model_config(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({"max_position_embeddings": 2048}, 2048),
+        ({"n_positions": 1024}, 1024),
+        ({"max_seq_len": 512}, 512),
+        ({"text_config": {"max_position_embeddings": 64}}, 64),
+        ({"max_position_embeddings": "many"}, None),
+        ({"max_position_embeddings": True}, None),
+        ({"text_config": 3}, None),
+        ({}, None),
+    ],
+)
+def test_the_positions_that_a_config_says(config: dict[str, Any], expected: int | None) -> None:
+    assert positions(config) == expected
+
+
+def test_a_hub_models_config_is_fetched_and_its_code_only_where_it_is_trusted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[tuple[str, str | None, list[str]]] = []
+
+    def download(repo: str, *, revision: str | None, allow_patterns: list[str]) -> None:
+        asked.append((repo, revision, allow_patterns))
+        raise OSError("no network")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    fetch_model_config("some/model", None, with_code=False)  # HF_HUB_OFFLINE is set for all tests
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    fetch_model_config(str(tmp_path), None, with_code=True)
+    assert asked == []
+    fetch_model_config("some/model", None, with_code=False)
+    fetch_model_config("some/model", "v2", with_code=True)
+    assert asked == [("some/model", None, ["config.json"]), ("some/model", "v2", ["config.json", "*.py"])]
+    assert model_folder("some/model") is None

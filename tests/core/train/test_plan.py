@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from ft_core.config import Config
+from ft_core.config import Config, ConfigError, load_config
 from ft_core.errors import LaunchError, ModelError
+from ft_core.models import skeleton
 from ft_core.models.hardware import Device, Hardware
 from ft_core.train import make_plan
 
@@ -30,8 +31,33 @@ class Usage(NamedTuple):
 
 
 @pytest.fixture(autouse=True)
-def roomy_disk(monkeypatch: pytest.MonkeyPatch, runs_root: Path) -> None:
+def known_machine(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runs_root: Path) -> None:
+    """Give the disk room, the processor a rate, and the cache of outlines nothing."""
     monkeypatch.setattr("shutil.disk_usage", lambda folder: Usage(100 * GIB, 40 * GIB, 60 * GIB))
+    monkeypatch.setattr("ft_core.train.duration._core_rate", lambda: 1e11)
+    monkeypatch.setattr("psutil.cpu_count", lambda logical: 4)
+    monkeypatch.setenv("FT_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def child(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Let this process, which has torch, answer for the one that builds models, and note which it was asked for."""
+    asked: list[str] = []
+
+    def answer(folder: Path, *, trust_remote_code: bool) -> dict[str, Any]:
+        asked.append(folder.name)
+        return json.loads(json.dumps(skeleton.main(str(folder), trust_remote_code=trust_remote_code)))
+
+    monkeypatch.setattr(skeleton, "_ask_child", answer)
+    return asked
+
+
+def without_weights(folder: Path, model_type: str, **keys: Any) -> Path:
+    """Make a model folder that has a config and an empty file of weights."""
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"model_type": model_type, **keys}))
+    (folder / "model.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
+    return folder
 
 
 def test_a_plan_in_figures(make_config: Callable[..., Config], tiny_model: Path) -> None:
@@ -49,6 +75,12 @@ def test_a_plan_in_figures(make_config: Callable[..., Config], tiny_model: Path)
     )
     assert (plan.device, plan.precision, plan.attention) == ("A100", "fp32", "sdpa")
     assert (plan.device_memory, plan.disk_free, plan.checkpoint) == (40 * GIB, 60 * GIB, 16_384 * 12)
+    assert (plan.tokens, plan.tokens_measured, plan.longest_row, plan.trainable_exact) == (
+        91,
+        True,
+        16,
+        False,
+    )
     assert json.loads(json.dumps(plan.to_dict()))["trainable"] == 16_384
 
 
@@ -56,20 +88,107 @@ def test_a_plan_in_lines(make_config: Callable[..., Config], tiny_model: Path) -
     lines = make_plan(make_config(max_steps=3), hardware=CPU).render().splitlines()
     assert lines == [
         f"model      {tiny_model}",
-        "trains     LoRA r=8 on all-linear: 16.4k of 3.2M parameters (0.51%)",
-        "data       12 rows, up to 64 tokens each",
-        "steps      3, 2 rows a step, 0.5 epochs",
+        "trains     LoRA r=8 on all-linear (about 16,384 of 3,236,160 parameters, 0.51%)",
+        "rows       12 (up to 64 tokens each)",
+        "tokens     about 110 an epoch (by a sample of the rows)",
+        "steps      3 (2 rows a step, 0.5 epochs)",
         "device     CPU, 8 cores",
         "precision  fp32 (neither bf16 nor fp16 is on)",
         "attention  sdpa (torch's own fused attention, and no package beyond torch)",
-        "memory     about 802 MiB of 16.0 GiB (estimate)",
-        "disk       under 1 MiB a checkpoint, 60.0 GiB free",
+        "memory     about 645 MiB of 16.0 GiB (estimate, within about 25 %, for rows of 16 tokens)",
+        "time       about 10 s (rough: half to double)",
+        "disk       under 1 MiB a checkpoint (60.0 GiB free)",
     ]
 
 
+def test_an_exact_plan_builds_the_model_once_and_says_so(
+    make_config: Callable[..., Config], child: list[str]
+) -> None:
+    waits: list[str] = []
+    plans = [make_plan(make_config(), hardware=CPU, exact=True, on_wait=waits.append) for _ in range(2)]
+    assert (child, len(waits)) == (["tiny-llama"], 1)
+    assert plans[0] == plans[1]
+    assert (plans[0].trainable, plans[0].trainable_exact) == (16_384, True)
+    assert plans[0].render().splitlines()[1] == (
+        "trains     LoRA r=8 on all-linear (16,384 of 3,236,160 parameters, 0.51%)"
+    )
+    # What was built once is known to every later plan.
+    assert make_plan(make_config(lora_r=4), hardware=CPU).trainable_exact
+    assert len(child) == 1
+
+
+def test_names_that_the_files_have_need_no_model(
+    make_config: Callable[..., Config], child: list[str]
+) -> None:
+    make_plan(make_config(lora_target_modules=["q_proj", "mlp.up_proj"]), hardware=CPU)
+    assert child == []
+
+
+def test_a_name_that_the_model_does_not_have_is_an_error_at_its_line(
+    tiny_model: Path, rows: Path, child: list[str]
+) -> None:
+    text = (
+        f"base_model: {tiny_model}\nlearning_rate: 1e-3\nadapter: lora\nlora_target_modules:\n  - q_proj\n  - vproj\n"
+        f"datasets: [{{path: {rows}, type: completion}}]\n"
+    )
+    with pytest.raises(ConfigError) as raised:
+        make_plan(load_config(text, first_line=2), hardware=CPU)
+    assert child == ["tiny-llama"]
+    assert str(raised.value).splitlines() == [
+        (
+            "line 7, column 5: 'lora_target_modules' names 'vproj', which this model does not have; "
+            "did you mean 'v_proj' or 'q_proj'?"
+        ),
+        "      - vproj",
+        "        ^",
+        (
+            "fix: its linear layers are: q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj; "
+            "or write 'lora_target_linear: true' for all of them"
+        ),
+    ]
+
+
+def test_a_name_that_cannot_be_looked_for_is_a_warning(
+    make_config: Callable[..., Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(skeleton, "_ask_child", lambda folder, **_: {})
+    (warning,) = make_plan(make_config(lora_target_modules=["q_proj", "nix"]), hardware=CPU).warnings
+    assert (warning.severity, warning.message) == (
+        "warning",
+        "'lora_target_modules' names 'nix', which this model does not have",
+    )
+
+
+def test_a_model_that_has_no_weights_here_is_known_by_its_config(
+    make_config: Callable[..., Config], tmp_path: Path, child: list[str]
+) -> None:
+    folder = without_weights(tmp_path / "gpt2", "gpt2", n_embd=32, n_layer=2, n_head=4, vocab_size=100)
+    plan = make_plan(make_config(base_model=str(folder), lora_r=4), hardware=CPU, exact=True)
+    # c_attn, c_proj, c_fc and c_proj of two layers
+    assert plan.trainable == 2 * 4 * ((32 + 96) + (32 + 32) + (32 + 128) + (128 + 32))
+
+
+def test_rows_longer_than_the_table_of_positions_stop_the_plan(
+    make_config: Callable[..., Config], tmp_path: Path
+) -> None:
+    folder = without_weights(tmp_path / "gpt2", "gpt2", n_positions=32, n_embd=32)
+    with pytest.raises(ConfigError, match="'sequence_len' is 64, and this model has 32 positions"):
+        make_plan(make_config(base_model=str(folder)), hardware=CPU)
+
+
+def test_rows_longer_than_the_model_was_trained_on_are_a_warning(make_config: Callable[..., Config]) -> None:
+    (warning,) = make_plan(make_config(sequence_len=1024), hardware=CPU).warnings
+    assert warning.message.startswith("'sequence_len' is 1024, and this model was trained on 512 positions")
+
+
+def test_texts_that_are_cut_give_more_steps(make_config: Callable[..., Config]) -> None:
+    config = make_config(sequence_len=4, max_steps=..., num_epochs=1)
+    assert make_plan(config, hardware=CPU).steps == 15  # 12 texts in about 30 windows of 4 tokens, 2 a step
+
+
 def test_steps_are_certain_only_where_they_are_set(make_config: Callable[..., Config]) -> None:
-    line = make_plan(make_config(max_steps=..., num_epochs=1), hardware=CPU).render().splitlines()[3]
-    assert line == "steps      about 6, 2 rows a step, 1 epoch"
+    line = make_plan(make_config(max_steps=..., num_epochs=1), hardware=CPU).render().splitlines()[4]
+    assert line == "steps      about 6 (2 rows a step, 1 epoch)"
 
 
 def test_a_full_fine_tune_trains_everything_and_needs_more(make_config: Callable[..., Config]) -> None:
@@ -92,10 +211,6 @@ def test_memory_that_is_not_there_is_a_warning_with_a_fix(make_config: Callable[
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        (
-            {"lora_target_modules": ["q_proj", "nix"]},
-            "lora_target_modules names 'nix', which the model's files do not have.",
-        ),
         ({"micro_batch_size": 16}, "One step takes 16 rows and there are 12"),
         ({"num_epochs": 3}, "'num_epochs' has no effect"),  # the config's own warnings are the plan's too
     ],

@@ -1,0 +1,130 @@
+"""What a model is made of, without its weights: module names, what an adapter on each would add, and totals. Torch-free.
+
+Two things make an `Outline`: the model built without weights (`ft_core.models.skeleton`, exact), and the headers of the
+weight files (`ft_core.models.parameters`, near: names on disk may differ from those of the loaded model).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+ModuleKind = Literal["linear", "embedding", "convolution", "other"]
+
+
+@dataclass(frozen=True)
+class Module:
+    """One module of a model.
+
+    Attributes
+    ----------
+    kind
+        ``linear`` (the transposed ones of GPT-2 among them), ``embedding``, ``convolution``, or ``other``, which takes
+        no adapter.
+    parameters
+        Parameters of the module and of all within it.
+    per_rank
+        Parameters that a LoRA adapter on it has for each unit of its rank: ``in + out`` of a linear layer.
+    outputs
+        Length of the magnitude vector that DoRA adds.
+    """
+
+    kind: ModuleKind
+    parameters: int
+    per_rank: int = 0
+    outputs: int = 0
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """How PEFT reads targets that name the experts of a mixture one by one, where the model holds them fused.
+
+    Attributes
+    ----------
+    names
+        Old name of a projection to the end of the parameter's name that holds it now: ``w1`` to ``gate_up_proj``.
+    together
+        Parameters that hold several projections, and which: these must be named together, and their rank is multiplied.
+    shapes
+        The parameters that an adapter can go on, by name.
+    """
+
+    names: Mapping[str, str]
+    together: Mapping[str, tuple[str, ...]]
+    shapes: Mapping[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A model without its weights.
+
+    Attributes
+    ----------
+    total
+        Parameters in all, tied ones counted once.
+    modules
+        Every module by its dotted name, in the model's order.
+    output_head
+        Name of the module that makes the logits; empty where it is not known.
+    tied
+        Names of the modules that share the weight of the input embedding.
+    experts
+        Fused weights of mixtures of experts, which are parameters and no linear layers: name to shape.
+    fusion
+        How targets name those; None for models without, and for those that PEFT does not know.
+    positions
+        Tokens that the model has positions for; None where there is no such limit, or it is not known.
+    exact
+        Whether this is the model as it is loaded, and not read off its files.
+    """
+
+    total: int
+    modules: Mapping[str, Module]
+    output_head: str = ""
+    tied: tuple[str, ...] = ()
+    experts: Mapping[str, tuple[int, ...]] = dataclasses.field(default_factory=dict[str, tuple[int, ...]])
+    fusion: Fusion | None = None
+    positions: int | None = None
+    exact: bool = False
+
+    def linear_layers(self) -> dict[str, Module]:
+        """Return the linear layers but the output head: what ``all-linear`` means in PEFT."""
+        return {
+            name: module
+            for name, module in self.modules.items()
+            if module.kind == "linear" and name != self.output_head
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, as a cache keeps them."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Outline:
+        """Return the outline of what `to_dict` gave.
+
+        Raises
+        ------
+        KeyError, TypeError
+            The values are of something else.
+        """
+        return cls(
+            total=values["total"],
+            modules={name: Module(**module) for name, module in values["modules"].items()},
+            output_head=values["output_head"],
+            tied=tuple(values["tied"]),
+            experts={name: tuple(shape) for name, shape in values["experts"].items()},
+            fusion=_fusion(values["fusion"]) if values["fusion"] else None,
+            positions=values["positions"],
+            exact=values["exact"],
+        )
+
+
+def _fusion(values: Mapping[str, Any]) -> Fusion:
+    return Fusion(
+        names=dict(values["names"]),
+        together={name: tuple(parts) for name, parts in values["together"].items()},
+        shapes={name: tuple(shape) for name, shape in values["shapes"].items()},
+    )

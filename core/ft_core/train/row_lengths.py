@@ -1,0 +1,149 @@
+"""How long rows are in tokens, from a sample of them, before the tokenizer of the model is loaded. Torch-free.
+
+An estimate for plans. What a row really becomes is decided by `ft_core.data`, and by nothing else.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ft_core.data import count_rows, read_rows
+from ft_core.train.light_tokenizer import read_tokenizer, turns
+
+if TYPE_CHECKING:
+    from ft_core.config import Config, Dataset
+
+_READ = 1000  # rows whose length in bytes is looked at
+_TOKENIZED = 32  # of these, how many are really tokenized, for the bytes of a token
+_BYTES_PER_TOKEN = 4.0  # of English text, where the tokenizer is not at hand
+_TURN_TOKENS = 5  # what a chat template writes around a message
+_ALPACA_TOKENS = 40  # what the alpaca prompt writes around a row
+
+_Row = TypeVar("_Row")
+
+
+@dataclass(frozen=True)
+class RowLengths:
+    """The lengths of a sample of rows, as training will have them.
+
+    Attributes
+    ----------
+    lengths
+        Tokens of each sample, at most sequence_len.
+    per_row
+        Samples that a row gives: below 1 where long rows are dropped, above where long texts are cut into several.
+    measured
+        Whether the tokenizer told the bytes of a token; a guess else.
+    """
+
+    lengths: tuple[int, ...]
+    per_row: float
+    measured: bool
+
+    @property
+    def mean(self) -> float:
+        """Tokens of a sample on average."""
+        return sum(self.lengths) / len(self.lengths)
+
+    def padded_mean(self, batch_size: int) -> float:
+        """Return the tokens of a row on average when each batch is padded to its longest row."""
+        batches = [
+            self.lengths[start : start + batch_size] for start in range(0, len(self.lengths), batch_size)
+        ]
+        return sum(max(batch) * len(batch) for batch in batches) / len(self.lengths)
+
+
+def sample_lengths(config: Config, tokenizer_folder: Path | None) -> RowLengths | None:
+    """Return the lengths of the first rows of the training data, or None where these take long to get.
+
+    Parameters
+    ----------
+    config
+        The run's config.
+    tokenizer_folder
+        The folder that holds ``tokenizer.json``, if there is one here.
+
+    Raises
+    ------
+    DataError
+        A dataset's file does not exist or cannot be read.
+    """
+    rows: list[tuple[Mapping[str, Any], Dataset]] = []
+    for dataset in config.datasets:
+        if count_rows(dataset) is None:
+            return None
+        share = max(1, _READ // len(config.datasets))
+        rows += [(row, dataset) for _, row in read_rows(dataset, limit=share)]
+    size = _Sizes(config, tokenizer_folder, list(_spread(rows, _TOKENIZED)))
+    lengths = [length for row, dataset in rows for length in _cut(size.of(row, dataset), config, dataset)]
+    return RowLengths(tuple(lengths), len(lengths) / len(rows), size.measured) if lengths else None
+
+
+class _Sizes:
+    """Tells the tokens of rows by their bytes, once some of them have been tokenized."""
+
+    def __init__(
+        self, config: Config, folder: Path | None, some: Sequence[tuple[Mapping[str, Any], Dataset]]
+    ) -> None:
+        self._bytes_per_token = _BYTES_PER_TOKEN
+        self._chat_tokens: float | None = None
+        self.measured = False
+        tokenizer = read_tokenizer(folder)
+        texts = [text for row, dataset in some if (text := _text(row, dataset))]
+        if tokenizer is None or not texts:
+            return
+        tokens = sum(len(ids) for ids in tokenizer.ids(texts))
+        if tokens:
+            self._bytes_per_token = sum(len(text.encode()) for text in texts) / tokens
+            self.measured = True
+        chats = [(row, dataset) for row, dataset in some if dataset.type == "chat_template"]
+        rendered = [
+            written for row, dataset in chats if (written := tokenizer.render_chat(row, dataset, config))
+        ]
+        if rendered:
+            around = [len(ids) for ids in tokenizer.ids(rendered)]
+            inside = [len(ids) for ids in tokenizer.ids([_text(row, dataset) for row, dataset in chats])]
+            self._chat_tokens = max(0.0, sum(around) / len(around) - sum(inside) / len(inside))
+
+    def of(self, row: Mapping[str, Any], dataset: Dataset) -> int:
+        """Return about how many tokens a row becomes."""
+        tokens = len(_text(row, dataset).encode()) / self._bytes_per_token
+        if dataset.type == "chat_template":
+            tokens += (
+                self._chat_tokens
+                if self._chat_tokens is not None
+                else _TURN_TOKENS * len(turns(row, dataset))
+            )
+        elif dataset.type == "alpaca":
+            tokens += _ALPACA_TOKENS
+        return max(1, round(tokens) + 1)
+
+
+def _cut(tokens: int, config: Config, dataset: Dataset) -> list[int]:
+    """Return the samples that a row of so many tokens gives."""
+    limit = config.sequence_len
+    if tokens <= limit:
+        return [tokens]
+    if dataset.type == "completion":
+        whole, rest = divmod(tokens, limit)
+        return [limit] * whole + ([rest] if rest > 1 else [])
+    return [limit] if config.excess_length_strategy == "truncate" else []
+
+
+def _text(row: Mapping[str, Any], dataset: Dataset) -> str:
+    """Return the text that a row brings."""
+    if dataset.type == "completion":
+        return str(row.get(dataset.field) or "")
+    if dataset.type == "chat_template":
+        return "\n".join(turn["content"] for turn in turns(row, dataset))
+    return "\n".join(value for value in row.values() if isinstance(value, str))
+
+
+def _spread(rows: Sequence[_Row], count: int) -> Iterator[_Row]:
+    """Return at most `count` of `rows`, evenly spread."""
+    return islice(rows, 0, None, max(1, math.ceil(len(rows) / count)))
