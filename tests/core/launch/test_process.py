@@ -171,8 +171,10 @@ def test_a_table_that_cannot_be_written_leaves_no_run_and_the_one_it_would_repla
     make_config: Callable[..., Config], runs_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     no_process(monkeypatch)
-    config = make_config(datasets=[{"path": [{"text": "a"}, {"text": {"b"}}], "type": "completion"}])
-    with pytest.raises(DataError, match=r"^\$datasets_0, row 2, column 'text': a set cannot be written"):
+    # Further down than a plan looks.
+    table = [{"text": "a"}] * 2000 + [{"text": {"b"}}]
+    config = make_config(datasets=[{"path": table, "type": "completion"}])
+    with pytest.raises(DataError, match=r"^\$datasets_0, row 2001, column 'text': a set cannot be written"):
         launch(config, "table")
     assert list(runs_root.iterdir()) == []
     first = launch(make_config(), "table")
