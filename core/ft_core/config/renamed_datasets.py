@@ -74,6 +74,9 @@ def _rename_in(draft: Draft, entry: dict[str, Any], path: Path) -> None:
             now = f"{PROPERTIES}: {{{name}: {in_short(value)}}}"
             draft.warn((*path, old), f"'{old}' is now written '{now}'", f"write '{now}'")
             move(draft, (*path, old), (*path, PROPERTIES, name), value)
+    # An empty type means rows that are tokenized already; without the key it was forgotten.
+    if "type" in entry and entry["type"] is None:
+        entry["type"] = ""
     kind = entry.get("type")
     if isinstance(kind, str) and kind.startswith("sharegpt"):
         rename_sharegpt(draft, entry, path, kind)

@@ -21,7 +21,10 @@ TEMPLATE_ROLE = "template"
 
 @dataclass(frozen=True)
 class Piece:
-    """The characters ``[start, end)`` of a chunk: who speaks, in which turn, trained or not, and why."""
+    """The characters ``[start, end)`` of a chunk: who speaks, in which turn, trained or not, and why.
+
+    `label` is what the last of its tokens is trained to, where that is not the token itself: how good a step is.
+    """
 
     start: int
     end: int
@@ -29,6 +32,7 @@ class Piece:
     turn: int | None
     trained: bool
     rule: str
+    label: int | None = None
 
 
 @dataclass(frozen=True)
@@ -45,12 +49,34 @@ class Chunk:
         Whether the tokens come first that the tokenizer itself puts before a text (BOS, for most that have one).
     ends_text
         Whether EOS is appended, unless the text ends in it.
+    end_count
+        How many EOS that makes in all.
+    drops_bos
+        Whether a BOS that the text itself begins with is left out: it goes on after another chunk.
     """
 
     text: str
     pieces: tuple[Piece, ...]
     begins_text: bool = False
     ends_text: bool = False
+    end_count: int = 1
+    drops_bos: bool = False
+
+
+@dataclass(frozen=True)
+class Windows:
+    """How a document longer than sequence_len becomes several samples.
+
+    Attributes
+    ----------
+    overlap
+        How many tokens a window repeats of the one before it.
+    closed
+        Whether each window begins and ends as a text of its own (BOS, EOS); else the document does so as a whole.
+    """
+
+    overlap: int = 0
+    closed: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,12 +87,21 @@ class Document:
     ----------
     chunks
         In order.
-    in_windows
-        Whether a document longer than sequence_len becomes several samples, in place of one that is too long.
+    windows
+        How a document longer than sequence_len becomes several samples; None: it stays one that is too long. A document
+        in closed windows has one chunk.
     """
 
     chunks: tuple[Chunk, ...]
-    in_windows: bool = False
+    windows: Windows | None = None
+
+
+@dataclass(frozen=True)
+class Tokenized:
+    """A row that came as ids and labels: nothing is left to tokenise."""
+
+    input_ids: tuple[int, ...]
+    labels: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -78,11 +113,12 @@ class Format:
     fields
         The columns that the dataset must have.
     render
-        Row to document; raises DataError, without naming the row, for a row that makes no sense.
+        Row to document, or to ids where the row holds them; raises DataError, without naming the row, for a row that
+        makes no sense.
     warnings
         What is doubtful about this format with this tokenizer, as sentences.
     """
 
     fields: tuple[str, ...]
-    render: Callable[[Mapping[str, Any]], Document]
+    render: Callable[[Mapping[str, Any]], Document | Tokenized]
     warnings: tuple[str, ...] = ()

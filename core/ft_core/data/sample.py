@@ -26,7 +26,7 @@ class Span:
     turn
         Which message this belongs to, counted from 0; None outside messages.
     trained
-        Whether the labels are the ids (True) or -100.
+        Whether the labels are the ids (True) or -100; for what else they may be see `Sample.labels`.
     rule
         Why, in words, such as ``masked: role user is not in roles_to_train``.
     text
@@ -51,7 +51,9 @@ class Sample:
     input_ids
         Token ids, int32 of shape ``[n]``, read-only.
     labels
-        For each token its id, or -100 where it is not trained on; int32 of shape ``[n]``, read-only.
+        For each token its id, or -100 where it is not trained on; int32 of shape ``[n]``, read-only. Of a row of
+        ``stepwise_supervised`` it is the last token of each step that has a label, 1 for a right step and 0 for a wrong
+        one. A row that came tokenized has the labels it came with.
     spans
         The reason for each label.
     row

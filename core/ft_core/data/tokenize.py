@@ -11,16 +11,17 @@ it returned.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ft_core.data.document import TEMPLATE_ROLE, Chunk, Document, Format, Piece
+from ft_core.data.document import TEMPLATE_ROLE, Chunk, Document, Format, Piece, Tokenized
 from ft_core.data.encode import Encoded, encode, tokens_before_text
 from ft_core.data.formats import resolve_format
+from ft_core.data.given import given_sample
 from ft_core.data.sample import IGNORE, Sample, Span
 from ft_core.errors import DataError
 
@@ -43,7 +44,8 @@ def tokenize_rows(
 ) -> list[Sample]:
     """Return the samples of `rows`, in order.
 
-    Every row gives one sample, except that a long ``completion`` gives one for each sequence_len tokens. Samples that
+    Every row gives one sample, except that a long ``completion`` gives one for each sequence_len tokens, and a long
+    ``pretrain`` one for each window. Samples that
     training will leave out are here too (`ft_core.data.prepare.drop_reason` tells them); with ``excess_length_strategy:
     truncate`` they come truncated.
 
@@ -86,12 +88,29 @@ def iterate_samples(
     while batch := list(islice(iterator, _BATCH)):
         _require_fields(form, batch, dataset)
         documents = [_render(form, row, number, dataset) for number, row in batch]
-        chunks = [chunk for document in documents for chunk in document.chunks]
-        encoded = iter(encode(tokenizer, [chunk.text for chunk in chunks]))
+        texts = [
+            chunk.text
+            for document in documents
+            if isinstance(document, Document)
+            for chunk in document.chunks
+        ]
+        encoded = iter(encode(tokenizer, texts))
         samples: list[Sample] = []
         for (number, _), document in zip(batch, documents, strict=True):
-            tokens = _join([_tokens(chunk, next(encoded), prefix, tokenizer) for chunk in document.chunks])
-            samples += _cut(tokens, document, config, number, dataset.path)
+            if isinstance(document, Tokenized):
+                samples.append(given_sample(document, config, tokenizer, number, dataset.path))
+                continue
+            bodies = [_body(chunk, next(encoded)) for chunk in document.chunks]
+            if document.windows and document.windows.closed:
+                samples += _closed_windows(
+                    bodies[0], document, config, prefix, tokenizer, number, dataset.path
+                )
+                continue
+            closed = [
+                _close(body, chunk, prefix, tokenizer)
+                for body, chunk in zip(bodies, document.chunks, strict=True)
+            ]
+            samples += _cut(_join(closed), document, config, number, dataset.path)
         yield samples
 
 
@@ -103,13 +122,15 @@ def _require_fields(form: Format, batch: Sequence[tuple[int, Mapping[str, Any]]]
             first, last = batch[0][0] + 1, batch[-1][0] + 1
             rows = f"row {first}" if first == last else f"rows {first} to {last}"
             raise DataError(
-                f"{dataset.path}, {rows}: there is no field '{name}', which type: {dataset.type} needs; "
+                f"{dataset.path}, {rows}: there is no field '{name}', which {dataset.type_words} needs; "
                 f"the fields are {', '.join(map(repr, columns)) or 'none'}.",
-                "Choose the type that fits these rows, or name the field in the dataset's options.",
+                "Leave the type empty ('type:'): these rows are tokenized already."
+                if {"input_ids", "labels"} <= set(columns)
+                else "Choose the type that fits these rows, or name the field in the dataset's options.",
             )
 
 
-def _render(form: Format, row: Mapping[str, Any], number: int, dataset: Dataset) -> Document:
+def _render(form: Format, row: Mapping[str, Any], number: int, dataset: Dataset) -> Document | Tokenized:
     """Return the document of a row, or raise with the row's number (from 1, as people count)."""
     try:
         return form.render(row)
@@ -128,20 +149,39 @@ class _Tokens:
     pieces: list[Piece]
     text: str
 
+    def part(self, start: int, stop: int) -> _Tokens:
+        """Return the tokens ``[start, stop)``; the text stays whole."""
+        return replace(
+            self,
+            ids=self.ids[start:stop],
+            starts=self.starts[start:stop],
+            ends=self.ends[start:stop],
+            owners=self.owners[start:stop],
+        )
 
-def _tokens(chunk: Chunk, encoded: Encoded, prefix: list[int], tokenizer: PreTrainedTokenizerBase) -> _Tokens:
-    """Give each token of a chunk its piece, and add what begins and ends a text."""
+
+def _body(chunk: Chunk, encoded: Encoded) -> _Tokens:
+    """Give each token of a chunk its piece."""
     pieces = _without_gaps(chunk)
-    body = _Tokens(encoded.ids, encoded.starts, encoded.ends, _owners(encoded, pieces), pieces, chunk.text)
+    return _Tokens(encoded.ids, encoded.starts, encoded.ends, _owners(encoded, pieces), pieces, chunk.text)
+
+
+def _close(body: _Tokens, chunk: Chunk, prefix: list[int], tokenizer: PreTrainedTokenizerBase) -> _Tokens:
+    """Add what begins and ends a text to the tokens of a chunk; an empty text stays empty."""
+    ids = body.ids.tolist()
+    if not ids:
+        return body
     parts = [body]
-    ids = encoded.ids.tolist()
-    # An empty text stays empty. A text that brings its own BOS gets no second one
-    # (https://github.com/huggingface/trl/issues/1400).
-    if chunk.begins_text and ids and prefix and ids[: len(prefix)] != prefix:
-        parts.insert(0, _special_tokens(prefix, pieces[0], "start of text before the", tokenizer))
-    if chunk.ends_text and ids and tokenizer.eos_token_id is not None and ids[-1] != tokenizer.eos_token_id:
-        end = [int(cast("int", tokenizer.eos_token_id))]
-        parts.append(_special_tokens(end, pieces[-1], "end of text after the", tokenizer))
+    # A text that brings its own BOS gets no second one (https://github.com/huggingface/trl/issues/1400).
+    if chunk.begins_text and prefix and ids[: len(prefix)] != prefix:
+        parts.insert(0, _special_tokens(prefix, body.pieces[0], "start of text before the", tokenizer))
+    elif chunk.drops_bos and ids[0] == tokenizer.bos_token_id:
+        parts[0] = body.part(1, len(ids))
+    if chunk.ends_text and tokenizer.eos_token_id is not None:
+        missing = chunk.end_count - (ids[-1] == tokenizer.eos_token_id)
+        if missing:
+            end = [int(cast("int", tokenizer.eos_token_id))] * missing
+            parts.append(_special_tokens(end, body.pieces[-1], "end of text after the", tokenizer))
     return _join(parts)
 
 
@@ -209,10 +249,31 @@ def _join(parts: Sequence[_Tokens]) -> _Tokens:
     return _Tokens(ids, np.concatenate(starts), np.concatenate(ends), np.concatenate(owners), pieces, text)
 
 
+def _closed_windows(
+    body: _Tokens,
+    document: Document,
+    config: Config,
+    prefix: list[int],
+    tokenizer: PreTrainedTokenizerBase,
+    row: int,
+    source: str,
+) -> list[Sample]:
+    """Return one sample for each window, which begins and ends as a text and is at most sequence_len long."""
+    assert document.windows is not None
+    [chunk] = document.chunks
+    size = max(1, config.sequence_len - len(prefix) - 1)
+    step = max(1, size - document.windows.overlap)
+    total = len(body.ids)
+    # A window that would hold nothing but what the one before it held is left out.
+    starts = range(0, max(1, total - size + step), step)
+    windows = [_close(body.part(start, start + size), chunk, prefix, tokenizer) for start in starts]
+    return [_sample(window, 0, len(window.ids), row, source) for window in windows]
+
+
 def _cut(tokens: _Tokens, document: Document, config: Config, row: int, source: str) -> list[Sample]:
     """Return one sample of all tokens; or windows of sequence_len; or the first sequence_len tokens."""
     total, limit = len(tokens.ids), config.sequence_len
-    if document.in_windows and total > limit:
+    if document.windows and total > limit:
         return [
             _sample(tokens, start, min(start + limit, total), row, source) for start in range(0, total, limit)
         ]
@@ -224,12 +285,15 @@ def _cut(tokens: _Tokens, document: Document, config: Config, row: int, source: 
 def _sample(tokens: _Tokens, start: int, stop: int, row: int, source: str, *, cut: int = 0) -> Sample:
     """Return the sample of the tokens ``[start, stop)``."""
     ids, owners = tokens.ids[start:stop], tokens.owners[start:stop]
+    trained = np.array([piece.trained for piece in tokens.pieces], dtype=bool)
+    labels = np.where(trained[owners], ids, np.int32(IGNORE)) if len(ids) else ids
     edges = [0, *(np.flatnonzero(np.diff(owners)) + 1).tolist(), len(ids)] if len(ids) else []
     spans: list[Span] = []
     for first, end in pairwise(edges):
         piece = tokens.pieces[int(owners[first])]
         text = tokens.text[int(tokens.starts[start + first]) : int(tokens.ends[start + end - 1])]
         spans.append(Span(first, end, piece.role, piece.turn, piece.trained, piece.rule, text))
-    trained = np.array([piece.trained for piece in tokens.pieces], dtype=bool)
-    labels = np.where(trained[owners], ids, np.int32(IGNORE)) if len(ids) else ids
+        if piece.label is not None:
+            labels[first:end] = IGNORE
+            labels[end - 1] = piece.label
     return Sample(ids.copy(), labels, tuple(spans), row, source, cut)

@@ -14,7 +14,8 @@ from ft_core.config.schema.optimizer import OPTIMIZERS, PLANNED_OPTIMIZERS
 from ft_core.config.schema.schedule import SCHEDULERS
 
 TYPES = (
-    "use 'chat_template' (conversations), 'alpaca' (instruction, input, output) or 'completion' (plain text)"
+    "use 'chat_template' (conversations), 'alpaca' (instruction, input, output), 'completion' (plain text) or another "
+    "dataset format"
 )
 TEMPLATE = (
     "use 'tokenizer_default' for the template that comes with the tokenizer, or give the template's text or file as "
@@ -222,16 +223,16 @@ def test_steps_are_a_count_or_a_share():
         ),
         (
             "datasets",
-            "[{path: a/b, type: {field: x}}]",
-            30,
-            "'type' cannot be a map: it is not supported yet",
-            TYPES,
+            "[{path: a/b, type: {field_chosen: x}}]",
+            45,
+            "'type' is a map of preference data ('field_chosen'): it is not supported yet",
+            "use field_instruction, field_input and field_output",
         ),
         (
             "datasets",
-            "[{path: a/b, type: context_qa.load_v2}]",
+            "[{path: a/b, type: _synthetic}]",
             30,
-            "'type' cannot be 'context_qa.load_v2': it is not supported yet",
+            "'type' cannot be '_synthetic': it is not supported yet",
             TYPES,
         ),
         (

@@ -113,7 +113,7 @@ class TestCompletion:
         with pytest.raises(DataError) as caught:
             tokenize_rows(make_config({"type": "completion"}), [{"text": "a"}, {"text": ["b"]}], tokenizer)
 
-        assert caught.value.message == "some/rows, row 2: 'text' must be text, not list."
+        assert caught.value.message == "some/rows, row 2: 'text' must be text, not a list."
 
 
 class TestChat:

@@ -7,8 +7,8 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, PrivateAttr
 
-from ft_core.config.schema.dataset_type import TYPE_CHOICE, DatasetType
-from ft_core.config.schema.tokenizer import TEMPLATE_CHOICE, ChatTemplate
+from ft_core.config.schema.dataset_type import TYPE_CHOICE, PromptFormat
+from ft_core.config.schema.tokenizer import TEMPLATE_CHOICE
 from ft_core.config.schema.topic import Topic
 from ft_core.config.schema.values import (
     Choice,
@@ -34,9 +34,7 @@ SAME_NAMES = (("role", "role"), ("content", "content"))
 
 SHARDS = Planned("use a slice, such as 'split: train[:10%]'")
 ROLES = Planned("use 'roles', such as 'roles: {user: [human], assistant: [gpt]}'")
-REASONING = Planned("use message_property_mappings, such as '{reasoning_content: thoughts}'")
 PREFERENCE = Planned("remove it: only supervised fine-tuning works")
-STEPWISE = Planned("remove it: no process reward model is trained")
 STREAMED = Planned("use 'datasets' with 'type: completion'")
 
 
@@ -68,9 +66,11 @@ class Dataset(Topic):
     dataset on the Hugging Face hub; in a notebook also ``$name``, a variable that holds rows: a DataFrame, a list of
     dicts, a datasets.Dataset. Example: ``path: rows.jsonl``."""
 
-    type: Annotated[DatasetType, TYPE_CHOICE]
-    """What a row holds: ``chat_template`` (a list of messages), ``alpaca`` (instruction, input, output) or
-    ``completion`` (plain text, all of it trained). Example: ``type: chat_template``."""
+    type: Annotated[str | PromptFormat, TYPE_CHOICE]
+    """What a row holds: ``chat_template`` (a list of messages), ``alpaca`` (instruction, input, output), ``completion``
+    (plain text, all of it trained) or another of the dataset formats; a map that spells a format out; a function that
+    reads a row, as ``my_module.my_function`` or ``rows.py:my_function``, in a notebook also ``$my_function``; or nothing,
+    where rows hold input_ids and labels. Example: ``type: chat_template``."""
 
     name: Annotated[str | None, ConfigurationName()] = None
     """Which configuration of a hub dataset. Default: its only one. Example: ``name: en``."""
@@ -114,8 +114,8 @@ class Dataset(Topic):
     field: Annotated[str, Text()] = "text"
     """For ``completion``: the column that holds the text. Example: ``field: body``."""
 
-    text_column: Annotated[str, Text(), STREAMED] = "text"
-    """For streamed plain text: the column that holds the text. Example: ``text_column: body``."""
+    text_column: Annotated[str, Text()] = "text"
+    """For ``pretrain``: the column that holds the text. Example: ``text_column: body``."""
 
     skip: Annotated[int | None, Whole(minimum=0), STREAMED] = None
     """For streamed plain text: how many rows at the beginning are passed over. Example: ``skip: 1000``."""
@@ -142,7 +142,8 @@ class Dataset(Topic):
     default map; a role that is not named passes as it is. Example: ``roles: {user: [human], assistant: [gpt, bot]}``."""
 
     roles_to_train: Annotated[tuple[str, ...], TextList()] = ("assistant",)
-    """For ``chat_template``: whose messages are trained on. Example: ``roles_to_train: [assistant, tool]``."""
+    """For ``chat_template``: whose messages are trained on. An empty list, where no message says anything itself: the last
+    message of each conversation, with all that follows its prompt. Example: ``roles_to_train: [assistant, tool]``."""
 
     train_on_eos: Annotated[TrainOn, TRAIN_ON_CHOICE] = "turn"
     """For ``chat_template``: after which turns the EOS token is trained: ``turn`` (the trained ones), ``all``, ``last``
@@ -156,20 +157,16 @@ class Dataset(Topic):
     """For ``chat_template``: the property of a message that says, true or false, whether it is trained on; overrides
     roles_to_train. Default: no such property. Example: ``message_field_training: train``."""
 
-    message_field_training_detail: Annotated[
-        str | None, Text(), Planned("use message_field_training to choose whole messages")
-    ] = None
+    message_field_training_detail: Annotated[str | None, Text()] = None
     """For ``chat_template``: the property of a message that lists which of its characters are trained on: maps of
     begin_offset, end_offset (both counted from 0, the end included) and train.
     Example: ``message_field_training_detail: train_detail``."""
 
-    drop_system_message: Annotated[
-        bool | None, Flag(), Planned("remove the system messages from the data")
-    ] = None
+    drop_system_message: Annotated[bool | None, Flag()] = None
     """For ``chat_template``: whether the system message of each conversation is left out.
     Example: ``drop_system_message: true``."""
 
-    chat_template: Annotated[ChatTemplate | None, TEMPLATE_CHOICE] = None
+    chat_template: Annotated[str | None, TEMPLATE_CHOICE] = None
     """For ``chat_template``: this dataset's own template. Default: the config's chat_template.
     Example: ``chat_template: chatml``."""
 
@@ -177,24 +174,24 @@ class Dataset(Topic):
     """For ``chat_template``: this dataset's own template as Jinja text, or the path of a file that holds it.
     Example: ``chat_template_jinja: template.jinja``."""
 
-    field_tools: Annotated[str | None, Text(), Planned("rename the column to 'tools'")] = None
+    field_tools: Annotated[str | None, Text()] = None
     """For ``chat_template``: the column that lists the tools which the model may call. Default: tools.
     Example: ``field_tools: functions``."""
 
-    field_thinking: Annotated[str | None, Text(), REASONING] = None
+    field_thinking: Annotated[str | None, Text()] = None
     """For ``chat_template``: the property of a message that holds the reasoning before its answer. Default:
     reasoning_content. Example: ``field_thinking: thoughts``."""
 
-    template_thinking_key: Annotated[str | None, Text(), REASONING] = None
+    template_thinking_key: Annotated[str | None, Text()] = None
     """For ``chat_template``: under which name the template reads the reasoning. Default: reasoning_content.
     Example: ``template_thinking_key: thinking``."""
 
-    split_thinking: Annotated[bool | None, Flag(), REASONING] = None
-    """For ``chat_template``: whether reasoning between tags such as ``<think>`` and ``</think>`` in a message's content is
-    handed to the template apart from the answer. Example: ``split_thinking: true``."""
+    split_thinking: Annotated[bool | None, Flag()] = None
+    """For ``chat_template``: whether reasoning that begins an answer between ``<think>`` and ``</think>`` (or ``<reasoning>``,
+    or ``<|begin_of_thought|>``) is handed to the template apart from it. Example: ``split_thinking: true``."""
 
-    input_transform: Annotated[str | None, Text(), Planned("use 'type: chat_template'")] = None
-    """For Axolotl's ``messages``: the function that turns a row into messages. Example: ``input_transform: chat``."""
+    input_transform: Annotated[Literal["chat"], Choice(("chat",))] = "chat"
+    """For ``messages``: how a row becomes messages. Example: ``input_transform: chat``."""
 
     input_format: Annotated[str | None, Text(), Planned()] = None
     """In older configs: a name for how the rows are written. Example: ``input_format: text``."""
@@ -211,16 +208,20 @@ class Dataset(Topic):
     field_rejected: Annotated[str | None, Text(), PREFERENCE] = None
     """For preference data: the column with the worse answer. Default: rejected. Example: ``field_rejected: loser``."""
 
-    step_separator: Annotated[str | None, Separator(), STEPWISE] = None
-    """For ``stepwise_supervised``: what ends each step of an answer. Default: a line break.
+    step_separator: Annotated[str, Separator()] = "\n"
+    """For ``stepwise_supervised``: what ends each step of an answer; its last token has the step's label.
     Example: ``step_separator: '<step>'``."""
 
-    max_completion_length: Annotated[int | None, Whole(minimum=1), STEPWISE] = None
+    max_completion_length: Annotated[
+        int | None,
+        Whole(minimum=1),
+        Planned("remove it: excess_length_strategy says what becomes of long samples"),
+    ] = None
     """For ``stepwise_supervised``: how many tokens of an answer are kept. Default: all.
     Example: ``max_completion_length: 1024``."""
 
-    train_on_last_step_only: Annotated[bool | None, Flag(), STEPWISE] = None
-    """For ``stepwise_supervised``: whether only the last step of an answer is judged.
+    train_on_last_step_only: Annotated[bool, Flag()] = False
+    """For ``stepwise_supervised``: whether only the last step of an answer has a label.
     Example: ``train_on_last_step_only: true``."""
 
     logprobs_field: Annotated[str | None, Text(), Planned("remove it: no teacher model is distilled")] = None
@@ -233,6 +234,13 @@ class Dataset(Topic):
     Example: ``temperature: 1.0``."""
 
     _table: Table | None = PrivateAttr(default=None)
+
+    @property
+    def type_words(self) -> str:
+        """Its type, for a sentence."""
+        if isinstance(self.type, PromptFormat):
+            return "the format under 'type'"
+        return f"type: {self.type}" if self.type else "an empty type"
 
     @property
     def table(self) -> Table | None:

@@ -1,9 +1,11 @@
-"""What a row of a dataset holds: the names of the formats, and formats that a config spells out itself."""
+"""What a row of a dataset holds: the names of the formats, formats that a config spells out, and functions of the user."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, get_args
+from string import Formatter
+from typing import Annotated, Any
 
 from pydantic import ValidationError
 
@@ -11,35 +13,89 @@ from ft_core.config.problems import did_you_mean, shown
 from ft_core.config.schema.topic import Topic
 from ft_core.config.schema.values import Choice, Text, names, rejected
 
-DatasetType = Literal["chat_template", "alpaca", "completion"]
+_STYLED = ("alpaca", "explainchoice", "concisechoice", "summarizetldr", "jeopardy", "oasst", "gpteacher")
+_STYLES = ("instruct", "chat", "chatml", "phi")
+
+_LOADED = names(
+    "alpaca_chat alpaca_instruct alpaca_w_system chat_template completion context_qa input_output llama2_chat metharme "
+    "orcamini pygmalion stepwise_supervised"
+)
+"""Formats whose name Axolotl also takes with ``.load`` behind it."""
+
+TYPES = (
+    *names("chat_template alpaca completion"),
+    *(f"{base}:{style}" for base in _STYLED for style in _STYLES),
+    *_STYLED[1:],
+    *(
+        f"alpaca_chat{function}"
+        for function in ("", ".load_concise", ".load_qa", ".load_camel_ai", ".load_no_prompt")
+    ),
+    *names("alpaca_instruct alpaca_instruct.load_no_prompt alpaca_w_system"),
+    *(
+        f"alpaca_w_system.load_{function}"
+        for function in ("chat", "instruct", "open_orca", "open_orca_chatml")
+    ),
+    *names("context_qa context_qa.load_404 context_qa.load_v2 creative_acr.load_answer"),
+    *names(
+        "input_output llama2_chat messages metharme orcamini pretrain pygmalion reflection stepwise_supervised"
+    ),
+)
+"""The formats that have a name."""
+
+_BASES = frozenset(re.split(r"[.:]", name)[0] for name in TYPES)
 
 PLANNED_TYPES = names(
-    "alpaca_chat alpaca_instruct alpaca_w_system bradley_terry chatml concisechoice context_qa creative_acr "
-    "explainchoice gpteacher input_output jeopardy llama2_chat llama3 messages metharme oasst orcamini "
-    "passthrough pretrain pygmalion reflection stepwise_supervised summarizetldr synthetic _synthetic user_defined"
+    "bradley_terry chatml creative_acr.load_critique creative_acr.load_revise llama3 passthrough reflection:chat "
+    "reflection:instruct synthetic _synthetic user_defined"
 )
-"""Formats of Axolotl; a style or a function may follow, as in ``alpaca:chat`` and ``chatml.intel``."""
+"""Formats of Axolotl that there are not."""
+
+_PREFERENCE = r"(bradley_terry|chat_template|chatml|ebft_\w+|llama3|user_defined|zephyr)\.[\w.]+"
+"""Functions of Axolotl that read preference data."""
+
+_FUNCTION = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+|.+\.py:[A-Za-z_]\w*|\$[A-Za-z_]\w*"
+"""A function in a module or in a file, or one of the notebook."""
+
+_THEIR_TEXT = {
+    **dict.fromkeys(("creative_acr.load_critique", "creative_acr.load_revise"), "its rubric"),
+    **dict.fromkeys(("reflection:chat", "reflection:instruct"), "its system prompt"),
+}
+"""Formats whose prompt is a long text that Axolotl's authors wrote, and what of it."""
+
+_PREFERENCE_KEYS = names(
+    "field_prompt field_chosen field_rejected field_completion field_label prompt_format chosen_format rejected_format "
+    "completion_format"
+)
+
+_PLACES = {
+    "system_format": ("system",),
+    "format": ("instruction", "input"),
+    "no_input_format": ("instruction",),
+}
+"""What may stand in braces in the texts of a format that is spelled out."""
 
 
 class PromptFormat(Topic):
     """A prompt in the config's own words: which columns a row has and how they become text.
 
-    For instructions the keys are system_prompt, system_format, format, no_input_format and the fields of instruction,
-    input and output; preference data has prompt, chosen and rejected or completion and label in their place.
+    For instructions the keys are system_prompt, system_format, format, no_input_format and the fields of system,
+    instruction, input and output. Preference data has prompt, chosen and rejected or completion and label in their place;
+    that is not supported yet.
     """
 
     system_prompt: Annotated[str | None, Text()] = None
     """System prompt of rows that have none of their own. Example: ``system_prompt: You are a helpful assistant``."""
 
     system_format: Annotated[str | None, Text()] = None
-    """How the system prompt is written; ``{system}`` stands for it. Example: ``system_format: '{system}'``."""
+    """How the system prompt is written; ``{system}`` stands for it. Default: as it is.
+    Example: ``system_format: '{system}'``."""
 
     format: Annotated[str | None, Text()] = None
-    """How a row with an input is written; ``{instruction}`` and ``{input}`` stand for its columns.
-    Example: ``format: '[INST] {instruction} {input} [/INST]'``."""
+    """How a row with an input is written; ``{instruction}`` and ``{input}`` stand for its columns. Default: the two, with a
+    space after each. Example: ``format: '[INST] {instruction} {input} [/INST]'``."""
 
     no_input_format: Annotated[str | None, Text()] = None
-    """How a row without an input is written; ``{instruction}`` stands for its column.
+    """How a row without an input is written; ``{instruction}`` stands for its column. Default: the instruction and a space.
     Example: ``no_input_format: '[INST] {instruction} [/INST]'``."""
 
     field: Annotated[str | None, Text()] = None
@@ -89,34 +145,88 @@ class PromptFormat(Topic):
 
 @dataclass(frozen=True)
 class TypeChoice(Choice):
-    """The name of a format; a map that spells one out is understood, and not supported yet."""
+    """The name of a format, a map that spells one out, a function of the user, or nothing for rows of ids."""
 
-    def check(self, value: object) -> str | bool:
-        """Return the name."""
+    def check(self, value: object) -> Any:
+        """Return the name, or the map."""
         if isinstance(value, dict):
-            _check_format(value)
-            raise rejected("cannot be a map: it is not supported yet", self.fix)
-        return super().check(value)
+            return _check_format(value)
+        if not isinstance(value, str):
+            return super().check(value)
+        name = value.removesuffix(".load") if value.removesuffix(".load") in _LOADED else value
+        if what := _THEIR_TEXT.get(name):
+            raise rejected(
+                f"cannot be {shown(name)}: {what} is a text of Axolotl's own",
+                "write the format as a map, such as '{format: ..., field_output: revision}', or as a function",
+            )
+        if name == "" or (name not in self.options and is_function(name)):
+            return name
+        return super().check(name)
+
+    @property
+    def words(self) -> str:
+        """What is accepted."""
+        return "the name of a format, a map that spells one out, or a function"
 
 
-def _check_format(value: dict[str, Any]) -> None:
-    """Raise where `value` spells out no format."""
+def is_function(name: str) -> bool:
+    """Whether the type `name` is a function of the user's.
+
+    >>> is_function("my_module.my_function"), is_function("rows.py:chat"), is_function("$chat"), is_function("alpaca")
+    (True, True, True, False)
+    """
+    known = re.split(r"[.:]", name)[0] in _BASES or name in PLANNED_TYPES or re.fullmatch(_PREFERENCE, name)
+    return not (known and ".py:" not in name) and re.fullmatch(_FUNCTION, name) is not None
+
+
+def _check_format(value: dict[str, Any]) -> dict[str, Any]:
+    """Return the keys of a format that hold something; raise where `value` spells out none."""
     for key in value:
         if key not in PromptFormat.model_fields:
             guess = did_you_mean(key, PromptFormat.model_fields)
             raise rejected(f"cannot hold {shown(key)}{guess}", "", key)
+    given = {key: item for key, item in value.items() if item not in (None, "")}
     try:
-        PromptFormat.model_validate({key: item for key, item in value.items() if item not in (None, "")})
+        PromptFormat.model_validate(given)
     except ValidationError as error:
         details = error.errors(include_url=False)[0]
         key = details["loc"][0]
         context = details.get("ctx", {})
         raise rejected(f"is a map whose '{key}' {context['message']}", context["fix"], key) from error
+    for key in _PREFERENCE_KEYS:
+        if key in given:
+            raise rejected(
+                f"is a map of preference data ('{key}'): it is not supported yet",
+                "use field_instruction, field_input and field_output",
+                key,
+            )
+    if "field" in given:
+        raise rejected(
+            "is a map whose 'field' is not supported yet",
+            f"write 'type: completion', and 'field: {given['field']}' beside it",
+            "field",
+        )
+    for key, places in _PLACES.items():
+        _check_places(key, given.get(key, ""), places)
+    return given
+
+
+def _check_places(key: str, text: str, places: tuple[str, ...]) -> None:
+    """Raise where `text` names in braces what is not there."""
+    fix = f"in braces may stand {' or '.join(places)}; write {{{{ and }}}} for braces that are text"
+    try:
+        found = [place for _, place, _, _ in Formatter().parse(text) if place is not None]
+    except ValueError as error:
+        raise rejected(f"is a map whose '{key}' has a brace too many or too few", fix, key) from error
+    for place in found:
+        if place not in places:
+            raise rejected(f"is a map whose '{key}' cannot hold '{{{place}}}'", fix, key)
 
 
 TYPE_CHOICE = TypeChoice(
-    get_args(DatasetType),
+    TYPES,
     PLANNED_TYPES,
-    "use 'chat_template' (conversations), 'alpaca' (instruction, input, output) or 'completion' (plain text)",
-    planned_pattern=r"[\w-]+([.:][\w-]+)+",
+    "use 'chat_template' (conversations), 'alpaca' (instruction, input, output), 'completion' (plain text) or another "
+    "dataset format",
+    planned_pattern=_PREFERENCE,
 )

@@ -4,20 +4,39 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ft_core.config.schema.dataset_type import PromptFormat
 from ft_core.data.document import Format
-from ft_core.data.formats import alpaca, chat_template, completion
-from ft_core.errors import DataError
+from ft_core.data.formats import (
+    chat_template,
+    completion,
+    dialogues,
+    functions,
+    instructions,
+    messages,
+    pretokenized,
+    segments,
+    stepwise,
+    user_defined,
+)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from ft_core.config import Config, Dataset
 
-_FORMATS = {
-    "alpaca": alpaca.prepare,
+FORMATS = {
+    **dict.fromkeys(instructions.RECIPES, instructions.prepare),
     "chat_template": chat_template.prepare,
     "completion": completion.prepare,
+    "input_output": segments.prepare,
+    "llama2_chat": dialogues.prepare_llama2,
+    "messages": messages.prepare,
+    "pretrain": completion.prepare_windows,
+    "pygmalion": dialogues.prepare_pygmalion,
+    "stepwise_supervised": stepwise.prepare,
+    "": pretokenized.prepare,
 }
+"""By the name of the type."""
 
 
 def resolve_format(config: Config, dataset: Dataset, tokenizer: PreTrainedTokenizerBase) -> Format:
@@ -26,9 +45,10 @@ def resolve_format(config: Config, dataset: Dataset, tokenizer: PreTrainedTokeni
     Raises
     ------
     DataError
-        There is no such type, or its options do not fit the tokenizer.
+        The options of the type do not fit the tokenizer, or a function that reads rows cannot be loaded.
     """
-    prepare = _FORMATS.get(dataset.type)
-    if prepare is None:
-        raise DataError(f"There is no dataset type '{dataset.type}'.", f"Use one of: {', '.join(_FORMATS)}.")
+    if isinstance(dataset.type, PromptFormat):
+        prepare = user_defined.prepare
+    else:
+        prepare = FORMATS.get(dataset.type, functions.prepare)
     return prepare(config, dataset, tokenizer)
