@@ -16,6 +16,7 @@ from ft_jupyter.key_card import KeyCard, KeyList
 from ft_jupyter.magics.arguments import LineParser, split
 from ft_jupyter.markup import MONO, MUTED, columns, table, text
 from ft_jupyter.run import Run
+from ft_jupyter.values_card import ValuesCard
 
 LOG_LINES = 50
 
@@ -164,11 +165,16 @@ def _plan(words: list[str], notebook: Notebook) -> object:
     return api.plan(notebook.config(options.file, [*options.set, *keys]))
 
 
-def _explain(words: list[str], _notebook: Notebook) -> KeyCard | KeyList:
+def _explain(words: list[str], notebook: Notebook) -> KeyCard | KeyList | ValuesCard:
     parser = _parser("explain")
-    parser.add_argument("key", nargs="?", metavar="KEY")
-    key = parser.parse_words(words).key
-    return KeyCard(explain(key)) if key else KeyList()
+    parser.add_argument("asked", nargs="?", metavar="KEY|file.yml")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    options, keys = parser.parse_with_keys(words)
+    if options.asked is None:
+        return KeyList()
+    if _is_yaml(options.asked):
+        return ValuesCard(notebook.config(options.asked, [*options.set, *keys]))
+    return KeyCard(explain(options.asked))
 
 
 def _parser(verb: str) -> LineParser:
@@ -196,6 +202,10 @@ VERBS = {
         "inspect [NAME|file.yml]", "the first samples of a run or a config, token by token", _inspect
     ),
     "plan": Verb("plan file.yml", "what a run of this file would do", _plan),
-    "explain": Verb("explain [KEY]", "what a key of the YAML means; alone, every key by topic", _explain),
+    "explain": Verb(
+        "explain [KEY|file.yml]",
+        "what a key means, or where each value of a config comes from; alone, every key by topic",
+        _explain,
+    ),
 }
 """Every verb, in the order of the help."""

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from ft_core.config import load_config
 from ft_core.errors import FtError, RunError
 from ft_jupyter.key_card import KeyCard, KeyList
 from ft_jupyter.magics.ft import VERBS
 from ft_jupyter.plan_card import PlanCard
 from ft_jupyter.run import Run
+from ft_jupyter.values_card import ValuesCard
 from ft_jupyter.widgets.samples import Samples
 
 HOSTILE = "<script>alert(1)</script>"
@@ -163,6 +165,20 @@ def test_explain_draws_a_key_and_alone_every_key(shell: Any) -> None:
     assert isinstance(card, KeyCard)
     assert card.doc.key == "datasets.type"
     assert isinstance(shell.run("%ft explain").result, KeyList)
+
+
+def test_explain_draws_where_the_values_of_a_file_come_from(shell: Any, yaml: str, tmp_path: Path) -> None:
+    file = tmp_path / "my.yml"
+    file.write_text(yaml)
+    card = shell.run(f"%ft explain {file} --lora-r 2").result
+    assert isinstance(card, ValuesCard)
+    assert repr(card) == str(load_config(file, {"lora_r": 2}).explain())
+    html = card._repr_html_()
+    assert "<code>lora_r</code></td>" in html
+    assert (
+        '<td style="text-align:left;padding:.2em .8em .2em 0;vertical-align:top">override: --set lora_r</td>'
+        in html
+    )
 
 
 def test_plan_and_inspect_of_a_file(shell: Any, yaml: str, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@
     config = load_config(text)            ConfigError carries every problem at once, each with line, column and fix
     config.learning_rate                  flat attributes, named like the keys
     config.origin("eval_batch_size")      Origin(kind="derived", line=None, reason="as micro_batch_size")
+    config.explain()                      every value with where it came from, as a table
     config.warnings                       what is doubtful
     config.to_yaml(absolute_paths=True)   every value that is set; loads to an equal config
     explain("lora_r")                     what a key means

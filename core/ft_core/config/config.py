@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
 from pydantic import PrivateAttr
@@ -28,6 +28,9 @@ from ft_core.config.schema.sequence import SequenceKeys
 from ft_core.config.schema.tokenizer import SpecialTokens, TokenizerKeys
 from ft_core.config.schema.topic import Topic
 from ft_core.config.schema.values import Planned
+
+if TYPE_CHECKING:
+    from ft_core.config.explanation import Explanation
 
 TOPICS = (
     ModelKeys,
@@ -170,6 +173,15 @@ class Config(
                 raise KeyError(key)
         return self._provenance.origins.get(key, Origin("default"))
 
+    def explain(self) -> Explanation:
+        """Return every value that is set, each with where it came from: a line, an override, a default, or derived and why.
+
+        Printed, it is a table.
+        """
+        from ft_core.config.explanation import explain_values
+
+        return explain_values(self)
+
     def problem(
         self, key: str, message: str, fix: str = "", *, severity: Literal["error", "warning"] = "error"
     ) -> Problem:
@@ -194,7 +206,8 @@ class Config(
     def to_yaml(self, *, absolute_paths: bool = False) -> str:
         """Return the YAML that loads to an equal config: every value that is set, defaults included.
 
-        Keys that training does not do yet are left out: they hold nothing but their defaults.
+        Keys that training does not do yet are left out: they hold nothing but their defaults. So is ``batch_size``, which
+        micro_batch_size and gradient_accumulation_steps give.
 
         The path of a dataset that is a notebook variable stays so; it loads where the same variable is.
 
@@ -221,13 +234,16 @@ class Config(
 
 @cache
 def _left_out() -> dict[str, Any]:
-    """Return pydantic's ``exclude`` for the keys that are `Planned`."""
+    """Return pydantic's ``exclude`` for the keys that are `Planned`, and for the product of two others.
+
+    With ``batch_size`` beside its two factors, no one of the three could be overridden alone.
+    """
     planned = {key: _planned_keys(inner) for key, inner in INNER.items()}
     inside = {
         key: {"__all__": keys} if key.endswith(("dataset", "datasets")) else keys
         for key, keys in planned.items()
     }
-    return {**inside, **dict.fromkeys(_planned_keys(Config), True)}
+    return {**inside, **dict.fromkeys({*_planned_keys(Config), "batch_size"}, True)}
 
 
 def _planned_keys(topic: type[Topic]) -> set[str]:
