@@ -6,10 +6,13 @@ The trainer and the chat both come here, so the model is asked in the very words
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ft_core.config.schema.tokenizer import FALLBACK
 from ft_core.errors import DataError
 
 if TYPE_CHECKING:
@@ -19,23 +22,41 @@ if TYPE_CHECKING:
 
 Message = Mapping[str, Any]
 
-CHATML = (
-    "{% for message in messages %}"
-    "{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}"
-    "{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
-)
-"""OpenAI's chat markup language, without a default system message."""
-
-_BUILTIN = {"chatml": CHATML}
+# What a conversation brings itself, or the renderer needs for its own work.
+_RESERVED = (
+    "messages", "conversation", "tools", "chat_template", "add_generation_prompt", "continue_final_message",
+    "tokenize", "return_dict", "return_tensors", "return_assistant_tokens_mask", "padding", "truncation",
+    "max_length", "tokenizer_kwargs",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class ChatTemplate:
-    """A Jinja template, and in words where it came from."""
+    """A Jinja template, and in words where it came from.
+
+    Attributes
+    ----------
+    text
+        The template.
+    origin
+        What the config, or the tokenizer, calls it.
+    variables
+        What the template may read besides the messages.
+    default_system
+        The system message of conversations that have none; without it the template decides.
+    """
 
     text: str
     origin: str
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    default_system: str | None = None
+
+
+@cache
+def builtin_template(name: str) -> str:
+    """Return the text of a template that comes with this package, such as ``chatml``."""
+    file = resources.files("ft_core.data") / "templates" / f"{name}.jinja"
+    return file.read_text(encoding="utf-8").removesuffix("\n")
 
 
 def resolve_template(
@@ -46,25 +67,19 @@ def resolve_template(
     Raises
     ------
     DataError
-        The template cannot be read, or the tokenizer has none.
+        The template cannot be read, the tokenizer has none, or chat_template_kwargs names what is not a variable.
     """
-    for owner, where in ((dataset, "the dataset"), (config, "the config")):
-        if owner is None:
-            continue
-        name, jinja = owner.chat_template, owner.chat_template_jinja
-        if jinja:
-            return ChatTemplate(_read_jinja(jinja), f"chat_template_jinja of {where}")
-        if name in _BUILTIN:
-            return ChatTemplate(_BUILTIN[name], f"chat_template '{name}' of {where}")
-        # What is left, tokenizer_default, means what the next owner in line has.
-    try:
-        text = tokenizer.get_chat_template()
-    except ValueError as error:
-        raise DataError(
-            f"The tokenizer '{tokenizer.name_or_path}' has no chat template.",
-            "Choose one, such as chat_template: chatml, or give its text as chat_template_jinja.",
-        ) from error
-    return ChatTemplate(text, "the tokenizer")
+    text, origin = _choose(config, tokenizer, dataset)
+    if config is None:
+        return ChatTemplate(text, origin)
+    variables = config.chat_template_kwargs or {}
+    for name in variables:
+        if name in _RESERVED:
+            raise DataError(
+                f"chat_template_kwargs: '{name}' is not a variable of the template's own.",
+                f"Remove '{name}' from chat_template_kwargs.",
+            )
+    return ChatTemplate(text, origin, variables, config.default_system_message)
 
 
 def render(
@@ -84,16 +99,20 @@ def render(
     """
     from jinja2 import TemplateError
 
+    turns = [dict(message) for message in messages]
+    if template.default_system and (not turns or turns[0].get("role") != "system"):
+        turns.insert(0, {"role": "system", "content": template.default_system})
     try:
         # return_dict is passed although it must not matter here: its default changed between versions
         # (https://github.com/huggingface/trl/issues/6105).
         text = tokenizer.apply_chat_template(
-            [dict(message) for message in messages],
+            turns,
             tools=None if tools is None else [dict(tool) for tool in tools],
             chat_template=template.text,
             add_generation_prompt=add_generation_prompt,
             tokenize=False,
             return_dict=False,
+            **template.variables,
         )
     # A template that adds a number to text, or calls what it should not, fails with an ordinary Python error.
     except (TemplateError, TypeError, AttributeError, KeyError, IndexError, ValueError) as error:
@@ -103,6 +122,41 @@ def render(
         ) from error
     assert isinstance(text, str)
     return text
+
+
+def _choose(
+    config: Config | None, tokenizer: PreTrainedTokenizerBase, dataset: Dataset | None
+) -> tuple[str, str]:
+    """Return the text of the template, and where it came from."""
+    for owner, where in ((dataset, "the dataset"), (config, "the config")):
+        if owner is None:
+            continue
+        name, jinja = owner.chat_template, owner.chat_template_jinja
+        if jinja:
+            return _read_jinja(jinja), f"chat_template_jinja of {where}"
+        # tokenizer_default means what the next owner in line has.
+        if name is None or name in ("tokenizer_default", "jinja"):
+            continue
+        if not name.startswith(FALLBACK):
+            return builtin_template(name), f"chat_template '{name}' of {where}"
+        if own := _of_tokenizer(tokenizer):
+            return own, "the tokenizer"
+        name = name.removeprefix(FALLBACK)
+        return builtin_template(name), f"chat_template '{name}' of {where}"
+    if own := _of_tokenizer(tokenizer):
+        return own, "the tokenizer"
+    raise DataError(
+        f"The tokenizer '{tokenizer.name_or_path}' has no chat template.",
+        "Choose one, such as chat_template: chatml, or give its text as chat_template_jinja.",
+    )
+
+
+def _of_tokenizer(tokenizer: PreTrainedTokenizerBase) -> str | None:
+    """Return the template that comes with the tokenizer, or None."""
+    try:
+        return tokenizer.get_chat_template()
+    except ValueError:
+        return None
 
 
 def _read_jinja(jinja: str) -> str:

@@ -153,7 +153,7 @@ class TestChat:
             ({"train_on_eos": "all"}, "<|im_end|>A<|im_end|><|im_end|>B<|im_end|>"),
             ({"roles_to_train": ["user"]}, "x<|im_end|>y<|im_end|>"),
             ({"roles_to_train": ["human"]}, "x<|im_end|>y<|im_end|>"),
-            ({"roles_to_train": []}, ""),
+            ({"roles_to_train": []}, "B<|im_end|>\n"),
         ],
     )
     def test_roles_and_ends_of_turn(
@@ -243,7 +243,7 @@ class TestChat:
             (["Hi"], "Message 1 of 'messages' must be an object, not text."),
             ([{"from": "human", "value": "Hi"}], "Message 1 has no 'role'; it has 'from', 'value'."),
             ([{"role": "user"}], "Message 1 has no 'content'; it has 'role'."),
-            ([{"role": "user", "content": ["Hi"]}], "'content' of message 1 must be text, not a list."),
+            ([{"role": "user", "content": 4}], "'content' of message 1 must be text, not a number."),
         ],
     )
     def test_a_row_that_makes_no_sense_is_named(
@@ -279,13 +279,21 @@ class TestEndsOfTurn:
         assert trained_text(sample, tokenizer) == "<|endoftext|> Yo<|endoftext|>"
 
     def test_one_token_cannot_have_two_options(self, make_config: MakeConfig, tokenizer: Any) -> None:
-        config = make_config({"train_on_eot": "all", "train_on_eos": "none"}, eot_tokens=["<|im_end|>"])
+        config = make_config(
+            {"train_on_eot": "all", "train_on_eos": "none"},
+            chat_template="jinja",
+            chat_template_jinja=self.TEMPLATE + "<|im_end|>",
+            eot_tokens=["<|im_end|>", "<|endoftext|>"],
+        )
 
         with pytest.raises(DataError, match=r"disagree about '<\|im_end\|>'"):
             tokenize_rows(config, [self.ROW], tokenizer)
 
     def test_it_must_be_one_token(self, make_config: MakeConfig, tokenizer: Any) -> None:
-        config = self.config(make_config, eot_tokens=["<|endofturn|>"])
+        template = "{% for m in messages %}{{ m.content }}<|endofturn|>{% endfor %}"
+        config = make_config(
+            chat_template="jinja", chat_template_jinja=template, eot_tokens=["<|endofturn|>"]
+        )
 
         with pytest.raises(DataError, match=r"'<\|endofturn\|>' is 7 tokens for this tokenizer, not one"):
             tokenize_rows(config, [self.ROW], tokenizer)
@@ -430,7 +438,7 @@ def check(sample: Sample, text: str, tokenizer: Any) -> None:
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(messages=MESSAGES, roles=st.sets(st.sampled_from(["system", "user", "assistant"])))
+@given(messages=MESSAGES, roles=st.sets(st.sampled_from(["system", "user", "assistant"]), min_size=1))
 def test_chats_conserve_ids_and_spans_part_them(
     messages: list[tuple[str, str]], roles: set[str], make_config: MakeConfig, tokenizer: Any
 ) -> None:

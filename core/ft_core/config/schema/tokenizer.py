@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any
 
 from ft_core.config.problems import shown
 from ft_core.config.schema.topic import Topic
@@ -20,22 +20,27 @@ from ft_core.config.schema.values import (
     rejected,
 )
 
-ChatTemplate = Literal["tokenizer_default", "jinja", "chatml"]
+BUILTIN_TEMPLATES = names(
+    "alpaca aya chatml cohere deepseek_v2 deepseek_v3 exaone exaone4 falcon_h1 gemma gemma3 gemma3n jamba llama3 "
+    "llama3_2_vision llama4 metharme mistral_v1 mistral_v2v3 mistral_v3_tekken mistral_v7_tekken phi_3 phi_35 phi_4 "
+    "qwen_25 qwen3"
+)
+"""Templates that come with this package."""
 
 PLANNED_TEMPLATES = names(
-    "alpaca aya cohere command_a command_a_rag command_a_tool_use deepseek_v2 deepseek_v3 exaone exaone4 "
-    "falcon_h1 gemma gemma3 gemma3n gemma4 gemma4_unified jamba llama3 llama3_2_vision llama4 llava "
-    "metharme mistral_v1 mistral_v2v3 mistral_v3_tekken mistral_v7_tekken nemotron_h phi_3 phi_35 pixtral "
-    "qwen2_vl qwen3 qwen3_5 qwen_25"
+    "command_a command_a_rag command_a_tool_use gemma4 gemma4_unified llava nemotron_h pixtral qwen2_vl qwen3_5"
 )
-"""Templates that Axolotl has built in."""
+"""Further templates that Axolotl has built in."""
+
+FALLBACK = "tokenizer_default_fallback_"
+"""Before the name of a built-in template: that one, where the tokenizer has none."""
 
 TEMPLATE_CHOICE = Choice(
-    get_args(ChatTemplate),
+    ("tokenizer_default", "jinja", *BUILTIN_TEMPLATES, *(FALLBACK + name for name in BUILTIN_TEMPLATES)),
     PLANNED_TEMPLATES,
     "use 'tokenizer_default' for the template that comes with the tokenizer, or give the template's text or file as "
     "chat_template_jinja",
-    planned_pattern="tokenizer_default_fallback_.+",
+    planned_pattern=FALLBACK + ".+",
 )
 
 VOCABULARY = Planned("remove it: the vocabulary stays as it is")
@@ -117,24 +122,22 @@ class TokenizerKeys(Topic):
     """New text for reserved tokens of the vocabulary, by their id; its size stays the same.
     Example: ``added_tokens_overrides: {128041: <think>}``."""
 
-    chat_template: Annotated[ChatTemplate, TEMPLATE_CHOICE] = "tokenizer_default"
-    """How a conversation becomes text: ``tokenizer_default`` (the template that comes with the tokenizer), ``chatml``, or
-    ``jinja`` (the one in chat_template_jinja). Example: ``chat_template: chatml``."""
+    chat_template: Annotated[str, TEMPLATE_CHOICE] = "tokenizer_default"
+    """How a conversation becomes text: ``tokenizer_default`` (the template that comes with the tokenizer), ``jinja`` (the
+    one in chat_template_jinja), the name of a template that comes with this package, or
+    ``tokenizer_default_fallback_chatml`` and the like (that one, where the tokenizer has none).
+    Example: ``chat_template: chatml``."""
 
     chat_template_jinja: Annotated[str | None, PathText()] = None
     """A chat template: its Jinja text, or the path of a file that holds it.
     Example: ``chat_template_jinja: template.jinja``."""
 
-    chat_template_kwargs: Annotated[
-        dict[str, Any] | None, FreeMap(), Planned("remove it, or set these variables in chat_template_jinja")
-    ] = None
+    chat_template_kwargs: Annotated[dict[str, Any] | None, FreeMap()] = None
     """Variables that the chat template reads besides the messages.
     Example: ``chat_template_kwargs: {enable_thinking: false}``."""
 
-    default_system_message: Annotated[
-        str | None, Text(), Planned("write it as the first message of each conversation")
-    ] = None
-    """System message that the chat template puts before conversations that have none, in place of its own.
+    default_system_message: Annotated[str | None, Text()] = None
+    """System message of conversations that have none, in place of what the chat template writes then.
     Example: ``default_system_message: You are a helpful assistant``."""
 
     eot_tokens: Annotated[tuple[str, ...] | None, TextList()] = None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ft_core.data.document import Piece
+from ft_core.data.template import ChatTemplate, render
 from ft_core.errors import DataError
 
 if TYPE_CHECKING:
@@ -16,6 +17,17 @@ if TYPE_CHECKING:
 
 # How many tokens of the template may stand between a turn's content and its end, as in Axolotl.
 _REACH = 3
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A turn whose end is looked for: in the characters ``[start, limit)``, after its body and before the next one's."""
+
+    start: int
+    limit: int
+    role: str
+    index: int
+    trained: bool
 
 
 @dataclass(frozen=True)
@@ -29,79 +41,69 @@ class _Kind:
 
 @dataclass(frozen=True)
 class TurnEnds:
-    """Finds the tokens that end turns, and says which are trained."""
+    """Finds the tokens that end turns, and says which are trained.
+
+    Attributes
+    ----------
+    warnings
+        A sentence for each token that the template does not write.
+    """
 
     kinds: tuple[_Kind, ...]
     tokenizer: PreTrainedTokenizerBase
+    warnings: tuple[str, ...]
 
-    def pieces(self, text: str, contents: Sequence[Piece], limits: Sequence[int]) -> list[Piece]:
-        """Return the ends of the turns whose contents are `contents`.
-
-        Parameters
-        ----------
-        text
-            The rendered conversation.
-        contents
-            One piece for each turn that has a content.
-        limits
-            For each of them, where the next turn begins.
-        """
-        found: list[Piece] = []
-        ends: set[tuple[int, int]] = set()
+    def pieces(self, text: str, turns: Sequence[Turn]) -> list[Piece]:
+        """Return the ends of `turns` in the rendered conversation `text`."""
+        found: dict[tuple[int, int], Piece] = {}
         everywhere = any(kind.option == "all" for kind in self.kinds)
         for kind in self.kinds:
-            here = [
-                self._find(text, content.end, limit, kind)
-                for content, limit in zip(contents, limits, strict=True)
-            ]
+            here = [self._find(text, turn, kind) for turn in turns]
             # As in Axolotl: turns that are not trained count for `last` only where the other option asks for all turns.
             counted = [
-                at
-                for at, content in zip(here, contents, strict=True)
-                if at and (content.trained or everywhere)
+                at for at, turn in zip(here, turns, strict=True) if at and (turn.trained or everywhere)
             ]
-            for at, content in zip(here, contents, strict=True):
-                if at is None or at in ends:
+            for at, turn in zip(here, turns, strict=True):
+                # A token that is EOS and an end of turn is trained if either option says so.
+                if at is None or (at in found and found[at].trained):
                     continue
-                ends.add(at)
-                trained, why = _decide(kind, content, is_last=bool(counted) and at == counted[-1])
-                rule = f"{'trained' if trained else 'masked'}: end of turn ({kind.key}: {kind.option}{why})"
-                found.append(Piece(*at, content.role, content.turn, trained, rule))
-        return found
+                trained, why = _decide(kind, turn, is_last=bool(counted) and at == counted[-1])
+                if at not in found or trained:
+                    rule = (
+                        f"{'trained' if trained else 'masked'}: end of turn ({kind.key}: {kind.option}{why})"
+                    )
+                    found[at] = Piece(*at, turn.role, turn.index, trained, rule)
+        return list(found.values())
 
-    def warnings(self, template: str) -> tuple[str, ...]:
-        """Return a sentence where `template` writes none of the tokens, or EOS by another name."""
-        tokens = [token for kind in self.kinds if kind.option != "none" for token in kind.tokens]
-        if not tokens or "eos_token" in template or any(token in template for token in tokens):
-            return ()
-        listed = ", ".join(f"'{token}'" for token in dict.fromkeys(tokens))
-        warning = (
-            f"The chat template never writes {listed}, so the model does not learn to end its turn; "
-            "set eot_tokens to the token that does end a turn in this template."
-        )
-        return (warning,)
-
-    def _find(self, text: str, start: int, limit: int, kind: _Kind) -> tuple[int, int] | None:
-        """Return the characters of the first end of turn at or after `start`, or None where it is not near."""
-        hits = [(at, at + len(token)) for token in kind.tokens if (at := text.find(token, start, limit)) >= 0]
+    def _find(self, text: str, turn: Turn, kind: _Kind) -> tuple[int, int] | None:
+        """Return the characters of the first end of turn after `turn`, or None where it is not near."""
+        hits = [
+            (at, at + len(token))
+            for token in kind.tokens
+            if (at := text.find(token, turn.start, turn.limit)) >= 0
+        ]
         if not hits:
             return None
         first = min(hits)
-        between = text[start : first[0]]
+        between = text[turn.start : first[0]]
         near = not between or len(self.tokenizer(between, add_special_tokens=False)["input_ids"]) <= _REACH
         return first if near else None
 
 
-def resolve_turn_ends(config: Config, dataset: Dataset, tokenizer: PreTrainedTokenizerBase) -> TurnEnds:
-    """Return the tokens that end a turn, and when they are trained.
+def resolve_turn_ends(
+    config: Config, dataset: Dataset, tokenizer: PreTrainedTokenizerBase, template: ChatTemplate
+) -> TurnEnds:
+    """Return the tokens that end a turn in `template`, and when they are trained.
 
     Raises
     ------
     DataError
-        A token of eot_tokens is several tokens, or train_on_eos and train_on_eot disagree about one token.
+        A token of eot_tokens is several tokens, or train_on_eos and train_on_eot disagree about one of them.
     """
     eos = str(tokenizer.eos_token) if tokenizer.eos_token else None
-    tokens = config.eot_tokens if config.eot_tokens is not None else ((eos,) if eos else ())
+    given = config.eot_tokens if config.eot_tokens is not None else ((eos,) if eos else ())
+    eot_option = dataset.train_on_eot or dataset.train_on_eos
+    tokens = tuple(token for token in given if _writes(template.text, token, eos) or given == (eos,))
     for token in tokens:
         ids = tokenizer(token, add_special_tokens=False)["input_ids"]
         if len(ids) != 1:
@@ -109,24 +111,66 @@ def resolve_turn_ends(config: Config, dataset: Dataset, tokenizer: PreTrainedTok
                 f"eot_tokens: '{token}' is {len(ids)} tokens for this tokenizer, not one.",
                 "Name a token that its vocabulary holds whole.",
             )
-    option = dataset.train_on_eot or dataset.train_on_eos
-    key = "train_on_eos" if eos in tokens else "train_on_eot"
-    kinds = (_Kind(tuple(tokens), option, key),)
-    if eos and eos not in tokens:
-        kinds += (_Kind((eos,), dataset.train_on_eos, "train_on_eos"),)
-    elif eos and option != dataset.train_on_eos:
+    if eos in tokens and tokens != (eos,) and eot_option != dataset.train_on_eos:
         raise DataError(
-            f"train_on_eos: {dataset.train_on_eos} and train_on_eot: {option} disagree about '{eos}', which is both "
+            f"train_on_eos: {dataset.train_on_eos} and train_on_eot: {eot_option} disagree about '{eos}', which is both "
             "the EOS token and an end of turn.",
             "Set both alike, or take the token out of eot_tokens.",
         )
-    return TurnEnds(kinds, tokenizer)
+    kinds = (_Kind(tokens, eot_option, "train_on_eos" if eos in tokens else "train_on_eot"),)
+    if eos and (eos not in tokens or eot_option != dataset.train_on_eos):
+        kinds = (
+            _Kind(tokens, eot_option, "train_on_eot"),
+            _Kind((eos,), dataset.train_on_eos, "train_on_eos"),
+        )
+    silent = {eot_option, dataset.train_on_eos} == {"none"}
+    warnings = () if silent else _warnings(given, eos, tokenizer, template)
+    return TurnEnds(kinds, tokenizer, warnings)
 
 
-def _decide(kind: _Kind, content: Piece, *, is_last: bool) -> tuple[bool, str]:
+def _writes(template: str, token: str, eos: str | None) -> bool:
+    """Return whether `template` names a token, by itself or as ``eos_token``."""
+    return token in template or (token == eos and "eos_token" in template)
+
+
+def _warnings(
+    tokens: Sequence[str], eos: str | None, tokenizer: PreTrainedTokenizerBase, template: ChatTemplate
+) -> tuple[str, ...]:
+    """Return a sentence where `template` writes no end of turn at all, or one for each of `tokens` that it does not write."""
+    wanted = dict.fromkeys((*tokens, *((eos,) if eos else ())))
+    written = [token for token in wanted if _writes(template.text, token, eos)]
+    if wanted and not written:
+        listed = ", ".join(f"'{token}'" for token in tokens or wanted)
+        likely = _likely_end(tokenizer, template)
+        token = f"['{likely}']" if likely else "the token that does end a turn in this template"
+        warning = (
+            f"The chat template never writes {listed}, so the model does not learn to end its turn; "
+            f"set eot_tokens to {token}."
+        )
+        return (warning,)
+    return tuple(
+        f"eot_tokens: the chat template never writes '{token}', so it is left out."
+        for token in tokens
+        if token not in written
+    )
+
+
+def _likely_end(tokenizer: PreTrainedTokenizerBase, template: ChatTemplate) -> str | None:
+    """Return the token of the vocabulary that `template` writes after an answer, or None."""
+    question, answer = {"role": "user", "content": "Why?"}, {"role": "assistant", "content": "So."}
+    try:
+        text = render(tokenizer, template, [question, answer])
+    except DataError:
+        return None
+    after = text.rpartition("So.")[2].lstrip()
+    names = [str(token) for token in tokenizer.added_tokens_decoder.values()]
+    return max((name for name in names if after.startswith(name)), key=len, default=None)
+
+
+def _decide(kind: _Kind, turn: Turn, *, is_last: bool) -> tuple[bool, str]:
     """Return whether an end of turn is trained, and what to add to the option to say why."""
     if kind.option == "turn":
-        return content.trained, "" if content.trained else ", and this turn is not trained"
+        return turn.trained, "" if turn.trained else ", and this turn is not trained"
     if kind.option == "last":
         return is_last, "" if is_last else ", and this is not the last one"
     return kind.option == "all", ""
