@@ -57,7 +57,9 @@ def derive(config: Config, given: Mapping[str, Any]) -> tuple[Config, dict[str, 
             imply("lora_target_modules", "all-linear", reason)
     if config.chat_template_jinja is not None and config.chat_template != "jinja":
         imply("chat_template", "jinja", "chat_template_jinja is given")
-    if "save_strategy" not in given and (config.save_steps is not None or config.saves_per_epoch):
+    if config.save_strategy != "steps" and (
+        config.saves_per_epoch or ("save_strategy" not in given and config.save_steps is not None)
+    ):
         imply(
             "save_strategy",
             "steps",

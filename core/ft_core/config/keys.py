@@ -9,18 +9,20 @@ so that Axolotl's configs load unchanged; one that asks for something is an erro
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from functools import cache
 from importlib import resources
 from typing import Any
 
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
 
 from ft_core.config.config import INNER, Config
 from ft_core.config.document import Path
 from ft_core.config.draft import Draft
 from ft_core.config.problems import did_you_mean, nearest, shown
 from ft_core.config.schema.dataset import Dataset
-from ft_core.config.schema.values import Planned
+from ft_core.config.schema.values import Checked, Planned
 
 AXOLOTL_LEVELS = {"datasets": "dataset", "test_datasets": "dataset"}
 """Keys whose inner keys ``axolotl_keys.json`` lists under another name."""
@@ -82,21 +84,33 @@ def keep_supported(
                 continue
             if mark := planned(fields[key]):
                 default = fields[key].get_default(call_default_factory=True)
-                if value != default:
-                    _refuse(draft, at, value, axolotl_keys(holder).get(key), mark.instead)
+                if value != default and _refuse(
+                    draft, at, value, axolotl_keys(holder).get(key), mark.instead
+                ):
+                    _remember(draft, at, value, fields[key])
                 continue
             kept[key] = _keep_inner(draft, key, value, at)
         elif key in axolotl_keys(holder):
-            _refuse(draft, at, value, axolotl_keys(holder)[key], ADVICE.get(key, "remove it"))
+            if _refuse(draft, at, value, axolotl_keys(holder)[key], ADVICE.get(key, "remove it")):
+                draft.refused[at] = value
         else:
             _report_unknown(draft, key, holder, at)
     return kept
 
 
-def _refuse(draft: Draft, path: Path, value: Any, default: Any, advice: str) -> None:
-    """Report a key that is not supported yet, unless `value` asks for nothing."""
-    if not _asks_for_nothing(value, default):
-        draft.report(path, f"'{path[-1]}' is not supported yet", advice, at="key")
+def _refuse(draft: Draft, path: Path, value: Any, default: Any, advice: str) -> bool:
+    """Report a key that is not supported yet, unless `value` asks for nothing; return whether it was reported."""
+    if _asks_for_nothing(value, default):
+        return False
+    draft.report(path, f"'{path[-1]}' is not supported yet", advice, at="key")
+    return True
+
+
+def _remember(draft: Draft, path: Path, value: Any, info: FieldInfo) -> None:
+    """Keep the value of a planned key for the checks between keys, unless its own type has something against it."""
+    kind = next((item for item in info.metadata if isinstance(item, Checked)), None)
+    with suppress(PydanticCustomError):
+        draft.refused[path] = kind.check(value) if kind else value
 
 
 def _keep_inner(draft: Draft, key: str, value: Any, path: Path) -> Any:

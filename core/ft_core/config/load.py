@@ -208,12 +208,13 @@ def _report_invalid(draft: Draft, details: ErrorDetails) -> None:
         path = (*path, context["item"])
     kind = details["type"]
     if kind == "missing":
+        if path[-1] == "type" and ("rl",) in draft.refused:
+            # Preference data whose columns are the method's own needs none in Axolotl.
+            draft.bad.add(path)
         if not draft.is_bad(path):
             holder = draft.written(path[:-1])
             if path in draft.document.keys:
                 message = f"'{path[-1]}' is empty"
-                if path[-1] == "type":
-                    message += ": rows that are tokenized already are not supported yet"
             else:
                 message = f"'{dotted(holder)}' has no '{path[-1]}'" if holder else f"'{path[-1]}' is missing"
             draft.report(path, message, f"add '{EXAMPLES[str(path[-1])]}'")
@@ -222,6 +223,10 @@ def _report_invalid(draft: Draft, details: ErrorDetails) -> None:
         return
     if kind == "ft":
         draft.report(path, f"{name} {context['message']}", context["fix"])
+        # The whole is wrong where an item of it is.
+        draft.bad.add(details["loc"])
+        if context["planned"]:
+            draft.refused[details["loc"]] = details["input"]
     elif kind == "tuple_type":
         draft.report(
             path, f"{name} must be a list, not {shown(details['input'])}", "begin each entry with '- '"

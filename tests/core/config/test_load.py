@@ -12,7 +12,7 @@ RUN = "base_model: org/model\nlearning_rate: 2e-4\n"
     [
         # What is trained on is named, and refused: it is not missing.
         (
-            RUN + "pretraining_dataset: [{path: a/b, type: pretrain}]",
+            RUN + "pretraining_dataset: [{path: a/b, type: pretrain}]\nmax_steps: 5",
             [(3, 1, "pretraining_dataset", "'pretraining_dataset' is not supported yet")],
         ),
         (
@@ -23,21 +23,10 @@ RUN = "base_model: org/model\nlearning_rate: 2e-4\n"
         (RUN + "pretraining_dataset:", [(None, None, "datasets", "'datasets' is missing")]),
         # Beside it, the other is read as ever.
         (
-            RUN + "pretraining_dataset: [{path: a/b}]\ndatasets: [{path: c/d, type: alpacca}]",
+            RUN + "pretraining_dataset: [{path: a/b}]\ndatasets: [{path: c/d, type: alpacca}]\nmax_steps: 5",
             [
                 (3, 1, "pretraining_dataset", "'pretraining_dataset' is not supported yet"),
                 (4, 30, "datasets[0].type", "'type' cannot be 'alpacca'; did you mean 'alpaca'?"),
-            ],
-        ),
-        (
-            RUN + "datasets: [{path: a/b, type: }]",
-            [
-                (
-                    3,
-                    29,
-                    "datasets[0].type",
-                    "'type' is empty: rows that are tokenized already are not supported yet",
-                )
             ],
         ),
     ],

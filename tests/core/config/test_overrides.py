@@ -143,7 +143,11 @@ def test_what_an_override_makes_is_its_fault(errors, required):
             object(),
             "--set learning_rate: the value is an object, which a config cannot hold",
         ),
-        ("eval_steps", 5, "--set eval_steps: 'eval_steps' is given, and there is nothing to evaluate on"),
+        (
+            "lr_scheduler",
+            "greedy",
+            "--set lr_scheduler: 'lr_scheduler: greedy' follows the evaluation loss, and nothing is evaluated on",
+        ),
     ],
 )
 def test_a_bad_override_says_which(errors, required, key, value, message):

@@ -52,14 +52,16 @@ class TargetModules(TextList):
         """Return the names, or the keyword."""
         if isinstance(value, str) and re.search(r"[\\()\[\]|*+?^$]", value):
             message = f"cannot be a regular expression, such as {shown(value)}: it is not supported yet"
-            raise rejected(message, "write a list of names, such as [q_proj, v_proj]")
+            raise rejected(message, "write a list of names, such as [q_proj, v_proj]", planned=True)
         return super().check(value)
 
 
 class AdapterKeys(Topic):
     """LoRA (Hu et al. 2021, https://arxiv.org/abs/2106.09685) and its variants."""
 
-    adapter: Annotated[AdapterKind | None, Choice(("lora",), ("qlora", "llama-adapter"))] = None
+    adapter: Annotated[
+        AdapterKind | None, Choice(("lora",), ("qlora", "llama-adapter", "mixlora", "mora"))
+    ] = None
     """What is trained: ``lora`` (small matrices beside the model's linear layers), or empty: all weights.
     Example: ``adapter: lora``."""
 

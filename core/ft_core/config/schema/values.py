@@ -20,9 +20,24 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from ft_core.config.problems import did_you_mean, listed, shown
 
 
-def rejected(message: str, fix: str = "", item: int | str | None = None) -> PydanticCustomError:
-    """Return the error for a value: `message` continues "'key' ...", `item` says which element is to blame."""
-    return PydanticCustomError("ft", "{message}", {"message": message, "fix": fix, "item": item})
+def rejected(
+    message: str, fix: str = "", item: int | str | None = None, *, planned: bool = False
+) -> PydanticCustomError:
+    """Return the error for a value.
+
+    Parameters
+    ----------
+    message
+        Continues "'key' ...".
+    fix
+        What to write instead.
+    item
+        Which element of the value is to blame.
+    planned
+        Whether the value is understood and that is what it asks for that training does not do yet.
+    """
+    context = {"message": message, "fix": fix, "item": item, "planned": planned}
+    return PydanticCustomError("ft", "{message}", context)
 
 
 def names(text: str) -> tuple[str, ...]:
@@ -247,7 +262,7 @@ class Choice(Checked):
             if value in self.options:
                 return value
             if value in self.planned or (self.planned_pattern and re.fullmatch(self.planned_pattern, value)):
-                raise rejected(f"cannot be {shown(value)}: it is not supported yet", self.fix)
+                raise rejected(f"cannot be {shown(value)}: it is not supported yet", self.fix, planned=True)
             meant = dict(self.aliases).get(value.lower())
             guess = f"; did you mean '{meant}'?" if meant else did_you_mean(value, self.options)
         else:

@@ -131,9 +131,13 @@ def test_a_key_that_training_does_not_do_yet_is_refused_by_name(key):
         return
     with pytest.raises(ConfigError) as caught:
         load_config(text)
+    message = f"'{name}' is not supported yet"
+    # What else it may need is for the checks between keys to say.
     assert [
-        (problem.line, problem.column, problem.message, problem.fix) for problem in caught.value.problems
-    ] == [(line, column, f"'{name}' is not supported yet", doc.instead)]
+        (problem.line, problem.column, problem.fix)
+        for problem in caught.value.problems
+        if problem.message == message
+    ] == [(line, column, doc.instead)]
 
 
 @pytest.mark.parametrize("value", [None, False, "", [], {}, "ours", "axolotl's"])

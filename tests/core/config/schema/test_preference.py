@@ -99,7 +99,7 @@ def test_refused_values(complaint, line, message, fix):
 )
 def test_not_done_yet(errors, required, line, fix):
     key = line.partition(":")[0]
-    assert errors(required + line) == [(4, 1, f"'{key}' is not supported yet", fix)]
+    assert (4, 1, f"'{key}' is not supported yet", fix) in errors(required + line)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,92 @@
+"""Checks of the adapter and its variants."""
+
+from __future__ import annotations
+
+from ft_core.config.checks.asked import BOTH, Asked, refuse_pairs
+from ft_core.config.config import Config
+
+LORA = ("lora", "qlora")
+
+KERNELS = ("lora_mlp_kernel", "lora_qkv_kernel", "lora_o_kernel")
+
+PAIRS = (
+    (
+        "lora_dropout",
+        "lora_target_parameters",
+        "'lora_dropout' must be 0 with 'lora_target_parameters': a parameter that is no layer has no inputs to drop",
+        "write 'lora_dropout: 0'",
+    ),
+    (
+        "lr_groups",
+        "loraplus_lr_ratio",
+        "'lr_groups' and 'loraplus_lr_ratio' both give some weights a learning rate of their own",
+        BOTH,
+    ),
+)
+
+IN_PLACE = {
+    "flash_attn_fuse_mlp": "'flash_attn_fuse_mlp' fuses layers that the adapter's matrices stand beside",
+    "use_onebitllms": "'use_onebitllms' trains the model's own weights, and an adapter leaves them as they are",
+}
+"""Keys that change the layers which an adapter of LoRA's kind stands beside."""
+
+
+def check_adapter(asked: Asked) -> None:
+    """Report what an adapter lacks or cannot stand beside, and warn of its keys where there is none."""
+    refuse_pairs(asked, PAIRS)
+    if asked.value("adapter") in LORA:
+        _check_beside_adapter(asked)
+    if asked.value("peft_layers_pattern") and asked.lacks("peft_layers_to_transform"):
+        message = "'peft_layers_pattern' needs 'peft_layers_to_transform': it says where those layers are"
+        asked.draft.report(
+            ("peft_layers_pattern",), message, "add 'peft_layers_to_transform: [0, 1]', or remove the line"
+        )
+    if asked.value("relora"):
+        _check_relora(asked)
+    if asked.lacks("adapter"):
+        _warn_without_adapter(asked)
+
+
+def _check_beside_adapter(asked: Asked) -> None:
+    draft = asked.draft
+    for key, message in IN_PLACE.items():
+        if asked.value(key):
+            draft.report((key,), message, f"remove 'adapter' or '{key}'", at="key")
+    for key in KERNELS:
+        if asked.value(key) and asked.value("load_in_8bit") and asked.value("adapter") == "lora":
+            message = f"'{key}' cannot compute on weights that 'load_in_8bit' keeps in 8 bit"
+            draft.report((key,), message, "remove the line", at="key")
+    if asked.value("unfrozen_parameters") and asked.value("peft_layers_to_transform"):
+        message = "'unfrozen_parameters' trains whole weights, and 'peft_layers_to_transform' chooses layers for the adapter"
+        draft.report(("unfrozen_parameters",), message, BOTH, at="key")
+    if asked.value("tokens") and asked.lacks("lora_modules_to_save"):
+        message = "'tokens' adds words whose embeddings the adapter does not train"
+        fix = "add 'lora_modules_to_save: [embed_tokens, lm_head]'"
+        draft.report(("tokens",), message, fix, at="key")
+
+
+def _check_relora(asked: Asked) -> None:
+    draft = asked.draft
+    if asked.lacks("jagged_restart_steps"):
+        message = "'relora' needs 'jagged_restart_steps': when the adapter is begun anew"
+        draft.report(("relora",), message, "add 'jagged_restart_steps: 200'", at="key")
+    if asked.lacks("adapter"):
+        message = "'relora' begins an adapter anew, and there is none"
+        draft.report(("relora",), message, "add 'adapter: lora'", at="key")
+    for key in ("fsdp_config", "deepspeed"):
+        if asked.value(key):
+            message = f"'relora' adds the adapter into weights that '{key}' cuts into pieces"
+            draft.report(("relora",), message, BOTH, at="key")
+    if asked.value("lr_scheduler") == "one_cycle":
+        message = "'lr_scheduler: one_cycle' cannot begin anew with each adapter of 'relora'"
+        draft.report(("lr_scheduler",), message, "use 'lr_scheduler: cosine'")
+
+
+def _warn_without_adapter(asked: Asked) -> None:
+    for key in (name for name in Config.model_fields if name.startswith(("lora_", "peft_use_"))):
+        if asked.draft.given(key) and getattr(asked.config, key) not in (
+            Config.model_fields[key].default,
+            (),
+        ):
+            message = f"'{key}' has no effect: without 'adapter: lora' all weights of the model are trained"
+            asked.draft.warn((key,), message, f"add 'adapter: lora', or remove '{key}'")

@@ -1,0 +1,120 @@
+"""Checks of what is trained on and evaluated on as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ft_core.config.checks.asked import BOTH, Asked, datasets_of, refuse_pairs
+from ft_core.config.document import Path
+from ft_core.config.draft import dotted
+
+STREAMS = ("pretraining_dataset", "streaming")
+
+PAIRS = (
+    *(
+        (
+            "dataset_exact_deduplication",
+            key,
+            f"'dataset_exact_deduplication' compares all samples, and '{key}' never has them at once",
+            "remove 'dataset_exact_deduplication'",
+        )
+        for key in STREAMS
+    ),
+    (
+        "dataset_exact_deduplication",
+        "skip_prepare_dataset",
+        "'dataset_exact_deduplication' compares tokenized samples, and 'skip_prepare_dataset' tokenizes them while training",
+        BOTH,
+    ),
+    (
+        "group_by_length",
+        "curriculum_sampling",
+        "'group_by_length' and 'curriculum_sampling' both say in which order samples are trained",
+        BOTH,
+    ),
+)
+
+SOURCE_KEYS = ("name", "data_files", "revision", "weight", "shards", "shards_idx", "skip")
+"""Besides path and split: what makes two datasets different rows."""
+
+READING_KEYS = ("type", "field", "field_messages", "message_property_mappings", "roles_to_train")
+"""What makes different samples of the same rows."""
+
+
+def check_data(asked: Asked) -> None:
+    """Report what cannot be trained on, two sources of one thing, and rows that are read twice."""
+    config, draft = asked.config, asked.draft
+    if draft.given("datasets") and not config.datasets:
+        draft.report(
+            ("datasets",), "'datasets' is empty", "add an entry: '- path: rows.jsonl' with its 'type'"
+        )
+    if config.val_set_size >= 1 and not config.val_set_size.is_integer():
+        message = f"'val_set_size' must be a share below 1 or a whole number of samples, not {config.val_set_size:g}"
+        draft.report(("val_set_size",), message, "write 0.05 for 5 %, or 100 for 100 samples")
+    if config.val_set_size > 0 and config.test_datasets:
+        message = "'val_set_size' and 'test_datasets' both say what is evaluated on"
+        draft.report(("val_set_size",), message, BOTH, at="key")
+    _check_streams(asked)
+    refuse_pairs(asked, PAIRS)
+    _check_twice(asked)
+    _check_trained_inputs(asked)
+    if draft.given("dataset_prepared_path"):
+        message = "'dataset_prepared_path' has no effect: tokenized data is not kept on disk yet"
+        draft.warn(("dataset_prepared_path",), message, "remove it, or leave it for later")
+
+
+def _check_streams(asked: Asked) -> None:
+    """Report what rows that are read while training cannot have: an end that is known, and a part to set aside."""
+    key = next((key for key in STREAMS if asked.value(key)), None)
+    if key is None:
+        return
+    if asked.lacks("max_steps"):
+        message = f"'{key}' needs 'max_steps': how many rows will come is not known"
+        asked.draft.report((key,), message, "add 'max_steps: 1000'", at="key")
+    if asked.config.val_set_size > 0:
+        message = f"'val_set_size' sets rows aside before training, and '{key}' reads them while training"
+        asked.draft.report(("val_set_size",), message, "give 'test_datasets' in its place", at="key")
+
+
+def _check_twice(asked: Asked) -> None:
+    """Warn of samples that are trained on twice, and of samples that are evaluated on and trained on too."""
+    # By what they read, in words: some of the values cannot be hashed.
+    read: dict[str, Path] = {}
+    trained: dict[str, Path] = {}
+    for path, dataset in datasets_of(asked.config, asked.draft):
+        if any(asked.unclear(*path, key) for key in ("path", "split", *SOURCE_KEYS, *READING_KEYS)):
+            continue
+        rows = [id(dataset.table) if dataset.table else dataset.path, _values(asked, path, SOURCE_KEYS)]
+        whole = dataset.split.split("[")[0]
+        first = read.setdefault(
+            f"{path[0]} {rows} {dataset.split} {_values(asked, path, READING_KEYS)}", path
+        )
+        if first != path:
+            message = f"'{dotted(path)}' is the same as '{dotted(first)}', so its samples count twice"
+            asked.draft.warn(path, message, BOTH, at="value")
+        if path[0] == "datasets":
+            trained.setdefault(f"{rows} {dataset.split}", path)
+            trained.setdefault(f"{rows} any part of {whole}", path)
+            continue
+        places = [f"{rows} {dataset.split}", f"{rows} {whole}"]
+        if dataset.split == whole:
+            places.append(f"{rows} any part of {whole}")
+        if found := next((trained[place] for place in places if place in trained), None):
+            message = f"'{dotted(path)}' holds rows of '{dotted(found)}': what is trained on is no test"
+            fix = "use another split, or slices such as 'train[:90%]' and 'train[90%:]'"
+            asked.draft.warn(path, message, fix, at="value")
+
+
+def _values(asked: Asked, path: Path, keys: Iterable[str]) -> list[Any]:
+    return [asked.value(*path, key) for key in keys]
+
+
+def _check_trained_inputs(asked: Asked) -> None:
+    """Warn where train_on_inputs changes nothing: plain text is trained on anyway."""
+    config, draft = asked.config, asked.draft
+    if not config.train_on_inputs or any(bad[0] in ("datasets", "test_datasets") for bad in draft.bad):
+        return
+    if config.datasets and all(dataset.type == "completion" for dataset in config.datasets):
+        message = "'train_on_inputs' has no effect with 'type: completion': all of the text is trained on"
+        draft.warn(("train_on_inputs",), message, "remove the line")

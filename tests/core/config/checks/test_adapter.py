@@ -1,0 +1,143 @@
+"""The adapter and its variants."""
+
+from __future__ import annotations
+
+import pytest
+
+ERRORS = [
+    (
+        "adapter: lora\nlora_target_parameters: [mlp.experts]\nlora_dropout: 0.1",
+        6,
+        1,
+        "'lora_dropout' must be 0 with 'lora_target_parameters': a parameter that is no layer has no inputs to drop",
+        "write 'lora_dropout: 0'",
+        "adapter: lora\nlora_target_parameters: [mlp.experts]\nlora_dropout: 0",
+    ),
+    (
+        "adapter: lora\nlr_groups: [{name: a}]\nloraplus_lr_ratio: 16",
+        5,
+        1,
+        "'lr_groups' and 'loraplus_lr_ratio' both give some weights a learning rate of their own",
+        "remove one of the two",
+        "adapter: lora\nloraplus_lr_ratio: 16",
+    ),
+    (
+        "adapter: lora\nflash_attn_fuse_mlp: true",
+        5,
+        1,
+        "'flash_attn_fuse_mlp' fuses layers that the adapter's matrices stand beside",
+        "remove 'adapter' or 'flash_attn_fuse_mlp'",
+        "flash_attn_fuse_mlp: true",
+    ),
+    (
+        "adapter: lora\nuse_onebitllms: true",
+        5,
+        1,
+        "'use_onebitllms' trains the model's own weights, and an adapter leaves them as they are",
+        "remove 'adapter' or 'use_onebitllms'",
+        "use_onebitllms: true",
+    ),
+    (
+        "adapter: lora\nload_in_8bit: true\nlora_qkv_kernel: true",
+        6,
+        1,
+        "'lora_qkv_kernel' cannot compute on weights that 'load_in_8bit' keeps in 8 bit",
+        "remove the line",
+        "adapter: lora\nlora_qkv_kernel: true",
+    ),
+    (
+        "adapter: lora\nunfrozen_parameters: [lm_head]\npeft_layers_to_transform: [0]",
+        5,
+        1,
+        "'unfrozen_parameters' trains whole weights, and 'peft_layers_to_transform' chooses layers for the adapter",
+        "remove one of the two",
+        "adapter: lora\npeft_layers_to_transform: [0]",
+    ),
+    (
+        "adapter: lora\ntokens: [<a>]",
+        5,
+        1,
+        "'tokens' adds words whose embeddings the adapter does not train",
+        "add 'lora_modules_to_save: [embed_tokens, lm_head]'",
+        "adapter: lora\ntokens: [<a>]\nlora_modules_to_save: [embed_tokens, lm_head]",
+    ),
+    (
+        "adapter: lora\npeft_layers_pattern: [layers]",
+        5,
+        22,
+        "'peft_layers_pattern' needs 'peft_layers_to_transform': it says where those layers are",
+        "add 'peft_layers_to_transform: [0, 1]', or remove the line",
+        "adapter: lora\npeft_layers_pattern: [layers]\npeft_layers_to_transform: [0]",
+    ),
+    (
+        "adapter: lora\nrelora: true",
+        5,
+        1,
+        "'relora' needs 'jagged_restart_steps': when the adapter is begun anew",
+        "add 'jagged_restart_steps: 200'",
+        "adapter: lora\nrelora: true\njagged_restart_steps: 50",
+    ),
+    (
+        "relora: true\njagged_restart_steps: 50",
+        4,
+        1,
+        "'relora' begins an adapter anew, and there is none",
+        "add 'adapter: lora'",
+        "adapter: qlora\nload_in_4bit: true\nrelora: true\njagged_restart_steps: 50",
+    ),
+    (
+        "adapter: lora\nrelora: true\njagged_restart_steps: 50\ndeepspeed: zero2.json",
+        5,
+        1,
+        "'relora' adds the adapter into weights that 'deepspeed' cuts into pieces",
+        "remove one of the two",
+        "adapter: lora\ndeepspeed: zero2.json",
+    ),
+    (
+        "adapter: lora\nrelora: true\njagged_restart_steps: 50\nfsdp_config: {offload_params: true}",
+        5,
+        1,
+        "'relora' adds the adapter into weights that 'fsdp_config' cuts into pieces",
+        "remove one of the two",
+        "adapter: lora\nfsdp_config: {offload_params: true}",
+    ),
+    (
+        "adapter: lora\nrelora: true\njagged_restart_steps: 50\nlr_scheduler: one_cycle",
+        7,
+        15,
+        "'lr_scheduler: one_cycle' cannot begin anew with each adapter of 'relora'",
+        "use 'lr_scheduler: cosine'",
+        "adapter: lora\nrelora: true\njagged_restart_steps: 50\nlr_scheduler: cosine",
+    ),
+]
+
+WARNINGS = [
+    (
+        "lora_r: 8",
+        4,
+        1,
+        "'lora_r' has no effect: without 'adapter: lora' all weights of the model are trained",
+        "add 'adapter: lora', or remove 'lora_r'",
+        "adapter: lora\nlora_r: 8",
+    ),
+    (
+        "peft_use_dora: true",
+        4,
+        1,
+        "'peft_use_dora' has no effect: without 'adapter: lora' all weights of the model are trained",
+        "add 'adapter: lora', or remove 'peft_use_dora'",
+        "adapter: lora\npeft_use_dora: true",
+    ),
+]
+
+
+@pytest.mark.parametrize(("lines", "line", "column", "message", "fix", "neighbour"), ERRORS)
+def test_what_is_refused(found, lines, line, column, message, fix, neighbour):
+    assert found(lines) == [("error", line, column, message, fix)]
+    assert found(neighbour) == []
+
+
+@pytest.mark.parametrize(("lines", "line", "column", "message", "fix", "neighbour"), WARNINGS)
+def test_what_is_doubtful(found, lines, line, column, message, fix, neighbour):
+    assert found(lines) == [("warning", line, column, message, fix)]
+    assert found(neighbour) == []

@@ -1,0 +1,70 @@
+"""The keys of one dataset."""
+
+from __future__ import annotations
+
+import pytest
+
+WARNINGS = [
+    (
+        "datasets: [{path: a/b, type: alpaca, field_messages: x}]",
+        3,
+        38,
+        "'field_messages' has no effect with 'type: alpaca'",
+        "use 'type: chat_template', or remove the line",
+        "datasets: [{path: a/b, type: chat_template, field_messages: x}]",
+    ),
+    (
+        "datasets: [{path: a/b, type: completion, roles: {user: [x]}}]",
+        3,
+        42,
+        "'roles' has no effect with 'type: completion'",
+        "use 'type: chat_template', or remove the line",
+        "datasets: [{path: a/b, type: chat_template, roles: {user: [x]}}]",
+    ),
+    (
+        "datasets: [{path: a/b, type: chat_template, field: x}]",
+        3,
+        45,
+        "'field' has no effect with 'type: chat_template'",
+        "use 'type: completion', or remove the line",
+        "datasets: [{path: a/b, type: completion, field: x}]",
+    ),
+    (
+        "datasets: [{path: a/b, type: chat_template, roles_to_train: [], train_on_eos: none}]",
+        3,
+        45,
+        "'roles_to_train' is empty, so nothing of this dataset is trained on",
+        "write 'roles_to_train: [assistant]', or name a property by 'message_field_training'",
+        "datasets: [{path: a/b, type: chat_template, roles_to_train: [], train_on_eos: all}]",
+    ),
+    (
+        "datasets: [{path: a/b, type: chat_template, roles_to_train: [], train_on_eos: last}]",
+        3,
+        45,
+        "'roles_to_train' is empty, so nothing of this dataset is trained on",
+        "write 'roles_to_train: [assistant]', or name a property by 'message_field_training'",
+        "datasets: [{path: a/b, type: chat_template, roles_to_train: [], message_field_training: train}]",
+    ),
+    (
+        "datasets: [{path: a/b, type: chat_template, roles_to_train: [asistant]}]",
+        3,
+        62,
+        "'roles_to_train' names 'asistant', which 'roles' does not know; did you mean 'assistant'?",
+        "write 'assistant', or add it to 'roles'",
+        "datasets: [{path: a/b, type: chat_template, roles_to_train: [gpt, judge]}]",
+    ),
+    (
+        "datasets: [{path: a/b, type: chat_template, roles_to_train: [user]}]\ntrain_on_inputs: true",
+        3,
+        45,
+        "'roles_to_train' has no effect: 'train_on_inputs' trains on all messages",
+        "remove one of the two",
+        "datasets: [{path: a/b, type: chat_template}]\ntrain_on_inputs: true",
+    ),
+]
+
+
+@pytest.mark.parametrize(("lines", "line", "column", "message", "fix", "neighbour"), WARNINGS)
+def test_what_is_doubtful(found, lines, line, column, message, fix, neighbour):
+    assert found(lines) == [("warning", line, column, message, fix)]
+    assert found(neighbour) == []

@@ -1,0 +1,80 @@
+"""Packing, padding and attention."""
+
+from __future__ import annotations
+
+import pytest
+
+ERRORS = [
+    (
+        "sample_packing: true\nrl: dpo",
+        4,
+        1,
+        "'sample_packing' lays samples end to end, and 'rl' compares answers row by row",
+        "remove 'sample_packing'",
+        "rl: dpo",
+    ),
+    (
+        "sample_packing: true\nbatch_flattening: true",
+        5,
+        1,
+        "'batch_flattening' and 'sample_packing' both say which samples share a row",
+        "remove one of the two",
+        "sample_packing: true\nbatch_flattening: auto",
+    ),
+]
+
+WARNINGS = [
+    (
+        "sample_packing: true\nsequence_len: 2048\npad_to_sequence_len: false",
+        6,
+        1,
+        "with 'sample_packing', rows of different lengths leave gaps in the GPU's memory",
+        "write 'pad_to_sequence_len: true'",
+        "sample_packing: true\nsequence_len: 2048\npad_to_sequence_len: true",
+    ),
+]
+
+LATER = [
+    (
+        "sample_packing: true",
+        4,
+        1,
+        "'sequence_len' is not given: a packed row holds 512 tokens, and no longer sample",
+        "add 'sequence_len: 2048'",
+        "sample_packing: true\nsequence_len: 512",
+    ),
+    (
+        "eval_sample_packing: true",
+        4,
+        1,
+        "'eval_sample_packing' packs samples for evaluation, and for training they are not packed",
+        "add 'sample_packing: true', or remove the line",
+        "eval_sample_packing: true\nsample_packing: true\nsequence_len: 2048",
+    ),
+    (
+        "sample_packing: true\nsequence_len: 2048\ngroup_by_length: true",
+        6,
+        1,
+        "'group_by_length' has no effect: 'sample_packing' says which samples share a row",
+        "remove the line",
+        "group_by_length: true",
+    ),
+]
+
+
+@pytest.mark.parametrize(("lines", "line", "column", "message", "fix", "neighbour"), ERRORS)
+def test_what_is_refused(found, lines, line, column, message, fix, neighbour):
+    assert found(lines) == [("error", line, column, message, fix)]
+    assert found(neighbour) == []
+
+
+@pytest.mark.parametrize(("lines", "line", "column", "message", "fix", "neighbour"), WARNINGS)
+def test_what_is_doubtful(found, lines, line, column, message, fix, neighbour):
+    assert found(lines) == [("warning", line, column, message, fix)]
+    assert found(neighbour) == []
+
+
+@pytest.mark.parametrize(("lines", "line", "column", "message", "fix", "neighbour"), LATER)
+def test_what_will_be_doubtful(found_once_supported, lines, line, column, message, fix, neighbour):
+    assert found_once_supported(lines) == [("warning", line, column, message, fix)]
+    assert found_once_supported(neighbour) == []

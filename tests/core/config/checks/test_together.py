@@ -1,0 +1,125 @@
+"""How the checks see values that are wrong, refused, overridden or many."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from ft_core.config import load_config
+
+
+def test_all_mistakes_are_named_whether_training_does_the_keys_yet_or_not(errors, required):
+    lines = (
+        "adapter: qlora\nload_in_8bit: true\nsample_packing: true\nrl: dpo\nsave_steps: 5\nsaves_per_epoch: 2"
+    )
+    assert [(line, message) for line, _, message, _ in errors(required + lines)] == [
+        (4, "'adapter' cannot be 'qlora': it is not supported yet"),
+        (5, "'load_in_8bit' is not supported yet"),
+        (5, "'adapter: qlora' keeps the base model in 4 bit, and 'load_in_8bit' in 8 bit"),
+        (6, "'sample_packing' is not supported yet"),
+        (6, "'sample_packing' lays samples end to end, and 'rl' compares answers row by row"),
+        (7, "'rl' is not supported yet"),
+        (9, "'save_steps' and 'saves_per_epoch' both say when checkpoints are saved"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ("val_set_size: x\neval_steps: 2", ["'val_set_size' must be a number, not 'x'"]),
+        ("test_datasets: [{path: 3, type: alpaca}]\neval_steps: 2", ["'path' must be text, not 3"]),
+        ("adapter: lorra\nlora_r: 3", ["'adapter' cannot be 'lorra'; did you mean 'lora'?"]),
+        (
+            "adapter: lorra\nrelora: true\njagged_restart_steps: 5",
+            ["'adapter' cannot be 'lorra'; did you mean 'lora'?"],
+        ),
+        (
+            "adapter: lora\nlora_dropout: x\nlora_target_parameters: [a]",
+            ["'lora_dropout' must be a number, not 'x'"],
+        ),
+        ("adapter: qlora\nload_in_4bit: 5", []),
+        ("adapter: qlora\nload_in_4bit: 'true'", []),
+        (
+            "fsdp_config: {offload_params: true}\noptimizer: adamw_8bitt",
+            ["'optimizer' cannot be 'adamw_8bitt'; did you mean 'adamw_8bit'?"],
+        ),
+        ("streaming: true\nmax_steps: x", ["'max_steps' must be a whole number, not 'x'"]),
+    ],
+)
+def test_a_wrong_value_brings_no_second_complaint(errors, required, lines, expected):
+    found = [message for *_, message, _ in errors(required + lines)]
+    assert [message for message in found if "not supported yet" not in message] == expected
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "lora_dropout: 0\nlora_target_linear: false\nlora_target_modules: []",
+        "evals_per_epoch: 0\nsaves_per_epoch: 0\nsave_steps: 5",
+        "load_in_4bit: false\nload_in_8bit: null\nsample_packing: false\nrl:\nearly_stopping_patience:",
+        "adapter: lora\nlora_r: 8\npeft_use_dora: true",
+        "gradient_checkpointing_kwargs: {}\nmax_steps: 5",
+    ],
+)
+def test_what_asks_for_nothing_is_no_mistake(found, lines):
+    assert found(lines) == []
+
+
+def test_a_key_that_an_override_sets(errors, required):
+    found = errors(required, {"load_in_8bit": True})
+    assert [(line, message) for line, _, message, _ in found] == [
+        (None, "--set load_in_8bit: 'load_in_8bit' is not supported yet"),
+        (
+            None,
+            "--set load_in_8bit: 'load_in_8bit' needs an adapter: weights in 8 bit cannot be trained themselves",
+        ),
+    ]
+
+
+def test_an_older_form_of_a_key(errors, required):
+    found = errors(required + "relora_steps: 100")
+    assert found[-1] == (
+        4,
+        1,
+        "'relora' begins an adapter anew, and there is none (here written 'relora_steps')",
+        "add 'adapter: lora'",
+    )
+
+
+def test_attention_that_mixes_packed_samples(found_once_supported):
+    lines = "sample_packing: true\nsequence_len: 2048"
+    assert found_once_supported(lines, {("attn_implementation",): "xformers"}) == [
+        (
+            "warning",
+            4,
+            1,
+            (
+                "'attn_implementation: xformers' lets the samples of a packed row attend to each other, so that they are "
+                "trained as one text"
+            ),
+            "use 'attn_implementation: flash_attention_2' or 'sdpa'",
+        )
+    ]
+    assert found_once_supported(lines, {("attn_implementation",): "flex_attention"}) == []
+
+
+def test_preference_data_needs_no_type(found):
+    assert found("datasets: [{path: a/b}]\nrl: dpo") == []
+    assert found("datasets: [{path: a/b}]") == [
+        ("error", 3, 12, "'datasets[0]' has no 'type'", "add 'type: chat_template'")
+    ]
+
+
+def test_saves_per_epoch_wins_over_the_strategy(required):
+    config = load_config(required + "save_strategy: epoch\nsaves_per_epoch: 2")
+    assert config.save_strategy == "steps"
+    assert config.origin("save_strategy").reason == "saves_per_epoch is given"
+
+
+def test_a_thousand_datasets_are_compared_in_no_time(required):
+    entries = [{"path": f"org/data-{number % 997}", "type": "alpaca"} for number in range(2000)]
+    start = time.perf_counter()
+    config = load_config({"base_model": "a/b", "learning_rate": 1e-4, "datasets": entries})
+    assert time.perf_counter() - start < 5
+    assert len(config.warnings) == 2000 - 997
