@@ -2,39 +2,31 @@
 
 from __future__ import annotations
 
-import re
-
 from ft_core.config.checks.asked import Asked
 from ft_core.config.document import Path
 from ft_core.config.problems import nearest
 from ft_core.config.schema.dataset import Dataset
+from ft_core.config.schema.dataset_type import PromptFormat, is_function
+from ft_core.config.schema.values import names
 
-TYPE_KEYS = {
-    "completion": ("field",),
-    "pretrain": ("text_column",),
-    "stepwise_supervised": ("step_separator", "train_on_last_step_only"),
-    "chat_template": (
-        "field_messages",
-        "message_property_mappings",
-        "roles",
-        "roles_to_train",
-        "train_on_eos",
-        "train_on_eot",
-        "message_field_training",
-        "message_field_training_detail",
-        "drop_system_message",
-        "field_tools",
-        "field_thinking",
-        "template_thinking_key",
-        "split_thinking",
-        "chat_template",
-        "chat_template_jinja",
+READERS = {
+    **dict.fromkeys(
+        names("field_messages message_property_mappings message_field_training chat_template"),
+        ("chat_template", "messages"),
     ),
+    **dict.fromkeys(
+        names(
+            "roles roles_to_train train_on_eos train_on_eot message_field_training_detail chat_template_jinja field_tools "
+            "drop_system_message split_thinking field_thinking template_thinking_key"
+        ),
+        ("chat_template",),
+    ),
+    **dict.fromkeys(names("step_separator train_on_last_step_only"), ("stepwise_supervised",)),
+    "field": ("completion",),
+    "text_column": ("pretrain",),
+    "input_transform": ("messages",),
 }
-"""Keys of a dataset that only its type reads."""
-
-NAMED = r"(?!messages)[a-z_]\w*(:[a-z]\w*)?"
-"""Types that are known to read no other keys; a function, and messages, may be rendered as a conversation."""
+"""Keys of a dataset that only some types read."""
 
 
 def check_dataset(asked: Asked, dataset: Dataset, path: Path) -> None:
@@ -46,13 +38,17 @@ def check_dataset(asked: Asked, dataset: Dataset, path: Path) -> None:
 
 
 def _check_type_keys(asked: Asked, dataset: Dataset, path: Path) -> None:
-    kind: object = dataset.type
-    if asked.draft.is_bad((*path, "type")) or not isinstance(kind, str) or not re.fullmatch(NAMED, kind):
+    kind = dataset.type
+    # What a function returns may be a conversation.
+    named = isinstance(kind, PromptFormat) or (isinstance(kind, str) and not is_function(kind))
+    if asked.draft.is_bad((*path, "type")) or not named:
         return
-    for key, reader in ((key, reader) for reader, keys in TYPE_KEYS.items() for key in keys):
-        if kind != reader and key in dataset.model_fields_set and getattr(dataset, key) != _default(key):
-            message = f"'{key}' has no effect with 'type: {kind}'"
-            asked.draft.warn((*path, key), message, f"use 'type: {reader}', or remove the line")
+    words = f"'{dataset.type_words}'" if isinstance(kind, str) and kind else dataset.type_words
+    for key, readers in READERS.items():
+        if kind in readers or key not in dataset.model_fields_set or getattr(dataset, key) == _default(key):
+            continue
+        fix = f"use 'type: {readers[0]}', or remove the line"
+        asked.draft.warn((*path, key), f"'{key}' has no effect with {words}", fix)
 
 
 def _check_table_keys(asked: Asked, dataset: Dataset, path: Path) -> None:

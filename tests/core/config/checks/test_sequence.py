@@ -6,7 +6,7 @@ import pytest
 
 ERRORS = [
     (
-        "sample_packing: true\nrl: dpo",
+        "sample_packing: true\nsequence_len: 2048\nrl: dpo",
         4,
         1,
         "'sample_packing' lays samples end to end, and 'rl' compares answers row by row",
@@ -14,12 +14,12 @@ ERRORS = [
         "rl: dpo",
     ),
     (
-        "sample_packing: true\nbatch_flattening: true",
-        5,
+        "sample_packing: true\nsequence_len: 2048\nbatch_flattening: true",
+        6,
         1,
         "'batch_flattening' and 'sample_packing' both say which samples share a row",
         "remove one of the two",
-        "sample_packing: true\nbatch_flattening: auto",
+        "sample_packing: true\nsequence_len: 2048\nbatch_flattening: auto",
     ),
 ]
 

@@ -10,17 +10,14 @@ from ft_core.config import load_config
 
 
 def test_all_mistakes_are_named_whether_training_does_the_keys_yet_or_not(errors, required):
-    lines = (
-        "adapter: qlora\nload_in_8bit: true\nsample_packing: true\nrl: dpo\nsave_steps: 5\nsaves_per_epoch: 2"
-    )
+    lines = "adapter: qlora\nload_in_8bit: true\nrelora: true\nsave_steps: 5\nsaves_per_epoch: 2"
     assert [(line, message) for line, _, message, _ in errors(required + lines)] == [
         (4, "'adapter' cannot be 'qlora': it is not supported yet"),
         (5, "'load_in_8bit' is not supported yet"),
         (5, "'adapter: qlora' keeps the base model in 4 bit, and 'load_in_8bit' in 8 bit"),
-        (6, "'sample_packing' is not supported yet"),
-        (6, "'sample_packing' lays samples end to end, and 'rl' compares answers row by row"),
-        (7, "'rl' is not supported yet"),
-        (9, "'save_steps' and 'saves_per_epoch' both say when checkpoints are saved"),
+        (6, "'relora' is not supported yet"),
+        (6, "'relora' needs 'jagged_restart_steps': when the adapter is begun anew"),
+        (8, "'save_steps' and 'saves_per_epoch' both say when checkpoints are saved"),
     ]
 
 
