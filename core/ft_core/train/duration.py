@@ -36,8 +36,10 @@ from ft_core.runs.paths import EVENTS, RESOLVED
 if TYPE_CHECKING:
     from ft_core.config import Config
 
-ROUGH = "rough: half to double"
-"""How far off an estimate by operations was on the CPU (docs/reference/plan.md)."""
+ROUGH = {"cpu": "rough: half to double"}
+"""How far off an estimate by operations was, by kind of device (docs/reference/plan.md)."""
+
+UNMEASURED = "rough: its error on this kind of device is not measured"
 
 # Dense bf16 (fp16 before Ampere) tensor operations with fp32 sums, TFLOP/s, from the makers' data sheets; the longer names
 # come first, for a card is known by the first that its name holds.
@@ -162,7 +164,7 @@ def estimate_duration(
     layers = first_number(text_config(model_config), "num_hidden_layers", "n_layer", "n_layers")
     fixed = work.steps * config.gradient_accumulation_steps * layers * _MICRO_BATCH_SECONDS[hardware.kind]
     busy = (work.padded * per_token + work.eval_tokens * forward) / (rate * ranks)
-    return Duration(_START_SECONDS + fixed + busy, ROUGH)
+    return Duration(_START_SECONDS + fixed + busy, ROUGH.get(hardware.kind, UNMEASURED))
 
 
 def device_rate(hardware: Hardware, precision: Precision) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from ft_core.train.memory import ERROR, about_gib, gib
+from ft_core.train.memory import about_gib, gib
 
 if TYPE_CHECKING:
     from ft_core.train.plan import Plan
@@ -90,7 +90,7 @@ def _memory(plan: Plan) -> tuple[str, str]:
     if not plan.memory:
         return "", ""
     rows = f", for rows of {plan.longest_row:,} tokens" if plan.longest_row else ""
-    return f"{about_gib(plan.memory)} of {gib(plan.device_memory)}", f"estimate, {ERROR}{rows}"
+    return f"{about_gib(plan.memory)} of {gib(plan.device_memory)}", f"estimate, {plan.memory_basis}{rows}"
 
 
 def _time(plan: Plan) -> tuple[str, str]:

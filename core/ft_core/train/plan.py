@@ -30,7 +30,7 @@ from ft_core.models.skeleton import build_skeleton, cached_skeleton
 from ft_core.models.source import check_base_model
 from ft_core.models.targets import trained_parameters
 from ft_core.train.duration import Work, estimate_duration
-from ft_core.train.memory import checkpoint_bytes, estimate_memory, gib, less_memory
+from ft_core.train.memory import ERROR, checkpoint_bytes, estimate_memory, gib, less_memory
 from ft_core.train.model_checks import check_adapter, check_length
 from ft_core.train.row_lengths import RowLengths, sample_lengths
 from ft_core.train.steps import Steps, count_steps, eval_cadence, global_batch
@@ -73,8 +73,8 @@ class Plan:
         What trains, in words.
     precision, precision_reason, attention, attention_reason
         The formats and the attention, and why.
-    memory, device_memory
-        Estimated peak of one rank and what its device has, in bytes.
+    memory, memory_basis, device_memory
+        Estimated peak of one rank, how far off that may be, and what its device has, in bytes.
     seconds, seconds_basis
         Estimated time from start to end, and what that rests on.
     checkpoint, disk_free
@@ -111,6 +111,7 @@ class Plan:
     longest_row: int | None = None
     seconds: float | None = None
     seconds_basis: str = ""
+    memory_basis: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as plain values, as ``plan.json`` holds it."""
@@ -228,6 +229,7 @@ def make_plan(
             parameters=outline.total + (trainable if config.adapter else 0),
             trainable=trainable,
             length=plan.longest_row,
+            real_tokens=lengths.largest_batch(config.micro_batch_size) if lengths else None,
         )
         duration = None
         if steps and lengths:
@@ -246,6 +248,7 @@ def make_plan(
             plan,
             checkpoint=checkpoint,
             memory=estimate.total if estimate else None,
+            memory_basis=ERROR.get(hardware.kind, "its error on this kind of device is not measured"),
             seconds=duration.seconds if duration else None,
             seconds_basis=duration.basis if duration else "",
         )

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ft_core.data import count_rows, read_rows
 from ft_core.train.light_tokenizer import read_tokenizer, turns
@@ -52,10 +52,14 @@ class RowLengths:
 
     def padded_mean(self, batch_size: int) -> float:
         """Return the tokens of a row on average when each batch is padded to its longest row."""
-        batches = [
-            self.lengths[start : start + batch_size] for start in range(0, len(self.lengths), batch_size)
-        ]
-        return sum(max(batch) * len(batch) for batch in batches) / len(self.lengths)
+        return sum(max(batch) * len(batch) for batch in self._batches(batch_size)) / len(self.lengths)
+
+    def largest_batch(self, batch_size: int) -> int:
+        """Return the tokens of the largest batch, padding left out."""
+        return max(sum(batch) for batch in self._batches(batch_size))
+
+    def _batches(self, size: int) -> list[tuple[int, ...]]:
+        return [self.lengths[start : start + size] for start in range(0, len(self.lengths), size)]
 
 
 def sample_lengths(config: Config, tokenizer_folder: Path | None) -> RowLengths | None:
@@ -111,7 +115,9 @@ class _Sizes:
             self._chat_tokens = max(0.0, sum(around) / len(around) - sum(inside) / len(inside))
 
     def of(self, row: Mapping[str, Any], dataset: Dataset) -> int:
-        """Return about how many tokens a row becomes."""
+        """Return about how many tokens a row becomes; exactly, where it is tokenized already."""
+        if not dataset.type and isinstance(ids := row.get("input_ids"), list):
+            return max(1, len(cast("list[object]", ids)))
         tokens = len(_text(row, dataset).encode()) / self._bytes_per_token
         if dataset.type == "chat_template":
             tokens += (
@@ -129,7 +135,7 @@ def _cut(tokens: int, config: Config, dataset: Dataset) -> list[int]:
     limit = config.sequence_len
     if tokens <= limit:
         return [tokens]
-    if dataset.type == "completion":
+    if dataset.type in ("completion", "pretrain"):
         whole, rest = divmod(tokens, limit)
         return [limit] * whole + ([rest] if rest > 1 else [])
     return [limit] if config.excess_length_strategy == "truncate" else []
@@ -141,7 +147,19 @@ def _text(row: Mapping[str, Any], dataset: Dataset) -> str:
         return str(row.get(dataset.field) or "")
     if dataset.type == "chat_template":
         return "\n".join(turn["content"] for turn in turns(row, dataset))
-    return "\n".join(value for value in row.values() if isinstance(value, str))
+    return "\n".join(text for value in row.values() for text in _texts_in(value))
+
+
+def _texts_in(value: object) -> Iterator[str]:
+    """Yield the texts of a value, and those inside its lists and objects."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in cast("Mapping[str, object]", value).values():
+            yield from _texts_in(item)
+    elif isinstance(value, list):
+        for item in cast("list[object]", value):
+            yield from _texts_in(item)
 
 
 def _spread(rows: Sequence[_Row], count: int) -> Iterator[_Row]:

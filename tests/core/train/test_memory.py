@@ -18,25 +18,37 @@ AUTOCAST = Precision("bf16", "fp32", "")
 def parts(config: Config, precision: Precision, **keys: Any) -> tuple[int, int, int, int]:
     """Return weights, training state, activations and logits in bytes."""
     estimate = estimate_memory(
-        config, precision, MODEL, kind="cpu", **{"parameters": 1000, "trainable": 100, "length": 5, **keys}
+        config,
+        precision,
+        MODEL,
+        **{"kind": "cuda", "parameters": 1000, "trainable": 100, "length": 5, **keys},
     )
     assert estimate is not None
     return estimate.weights, estimate.training_state, estimate.activations, estimate.logits
 
 
-LAYER = 10 * 8 + 3 * 16  # numbers kept by one layer for a token
+LORA_16, LORA_32 = 28 * 8 + 8 * 16, 32 * 8 + 16 * 16  # bytes that a layer keeps of a token
+FULL_16, FULL_32 = 36 * 8 + 8 * 16, 40 * 8 + 16 * 16
 
 
 @pytest.mark.parametrize(
     ("keys", "precision", "expected"),
     [
         # 900 frozen weights of 2 bytes; 100 trained ones with gradient and two moments in fp32; 2 rows of 5 tokens
-        ({}, BF16, (1800, 1600, 2 * 10 * LAYER * 2, 10 * 100 * 12)),
-        ({}, FP32, (3600, 1600, 2 * 10 * LAYER * 4, 10 * 100 * 12)),
-        ({"gradient_checkpointing": True}, BF16, (1800, 1600, (2 * 10 * 8 + 10 * LAYER) * 2, 10 * 100 * 12)),
-        ({"micro_batch_size": 1}, BF16, (1800, 1600, 2 * 5 * LAYER * 2, 5 * 100 * 12)),
-        ({"optimizer": "sgd"}, BF16, (1800, 800, 2 * 10 * LAYER * 2, 10 * 100 * 12)),
-        ({"optimizer": "adamw_8bit"}, BF16, (1800, 1000, 2 * 10 * LAYER * 2, 10 * 100 * 12)),
+        ({}, BF16, (1800, 1600, 2 * 10 * LORA_16, 10 * 100 * 12)),
+        ({}, FP32, (3600, 1600, 2 * 10 * LORA_32, 10 * 100 * 12)),
+        ({"gradient_checkpointing": True}, BF16, (1800, 1600, 2 * 10 * 8 * 2 + 10 * LORA_16, 10 * 100 * 12)),
+        ({"micro_batch_size": 1}, BF16, (1800, 1600, 2 * 5 * LORA_16, 5 * 100 * 12)),
+        ({"optimizer": "sgd"}, BF16, (1800, 800, 2 * 10 * LORA_16, 10 * 100 * 12)),
+        ({"optimizer": "adamw_8bit"}, BF16, (1800, 1000, 2 * 10 * LORA_16, 10 * 100 * 12)),
+        ({"adapter": ...}, FP32, (3600, 1600, 2 * 10 * FULL_32, 10 * 100 * 12)),
+        # Autocast keeps a copy of what trains, in 2 bytes.
+        ({"adapter": ...}, AUTOCAST, (3800, 1600, 2 * 10 * FULL_16, 10 * 100 * 12)),
+        (
+            {"adapter": ..., "gradient_checkpointing": True},
+            AUTOCAST,
+            (3800, 1600, 2 * 10 * 8 * 4 + 10 * FULL_16, 10 * 100 * 12),
+        ),
     ],
 )
 def test_the_parts(
@@ -45,8 +57,16 @@ def test_the_parts(
     assert parts(make_config(**keys), precision) == expected
 
 
-def test_autocast_keeps_copies_of_what_trains(make_config: Callable[..., Config]) -> None:
-    assert parts(make_config(adapter=...), AUTOCAST, trainable=1000)[:2] == (2000, 16_000)
+def test_a_host_holds_more_than_is_used(make_config: Callable[..., Config]) -> None:
+    on_card, on_host = (parts(make_config(), BF16, kind=kind) for kind in ("cuda", "cpu"))
+    assert on_host[:2] == on_card[:2]
+    assert on_host[2:] == (round(1.3 * on_card[2]), round(1.3 * on_card[3]))
+
+
+def test_padding_is_never_trained(make_config: Callable[..., Config]) -> None:
+    assert parts(make_config(), BF16, real_tokens=4)[3] == 100 * (10 * 2 + 4 * 10)
+    assert parts(make_config(), FP32, real_tokens=4)[3] == 100 * (10 * 4 + 4 * 8)
+    assert parts(make_config(), BF16, real_tokens=99)[3] == 100 * 10 * 12
 
 
 def test_without_a_length_rows_are_as_long_as_they_may_be(make_config: Callable[..., Config]) -> None:

@@ -30,6 +30,9 @@ def test_the_mean_and_the_padded_mean() -> None:
     assert lengths.mean == 5.0
     assert lengths.padded_mean(1) == 5.0
     assert lengths.padded_mean(2) == (6 + 6 + 4 + 4 + 9) / 5
+    assert lengths.largest_batch(2) == 9
+    assert lengths.largest_batch(1) == 9
+    assert lengths.largest_batch(3) == 13
 
 
 @pytest.mark.parametrize(
