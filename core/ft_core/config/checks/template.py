@@ -17,7 +17,6 @@ def check_templates(asked: Asked) -> None:
     _check_template(asked.config, asked.draft, ())
     for path, dataset in datasets_of(asked.config, asked.draft):
         _check_template(dataset, asked.draft, path)
-        _check_turn_ends(asked, dataset, path)
     _check_eot_tokens(asked)
 
 
@@ -35,20 +34,6 @@ def _check_template(keys: Config | Dataset, draft: Draft, path: Path) -> None:
     if given and keys.chat_template_jinja is not None and keys.chat_template not in ("jinja", None):
         message = f"'chat_template: {keys.chat_template}' has no effect: 'chat_template_jinja' is used"
         draft.warn(at, message, "write 'chat_template: jinja', or remove 'chat_template_jinja'")
-
-
-def _check_turn_ends(asked: Asked, dataset: Dataset, path: Path) -> None:
-    """Report two rules for the EOS token, which is the end of a turn where eot_tokens names none."""
-    eos, eot = dataset.train_on_eos, dataset.train_on_eot
-    keys = [(*path, key) for key in ("type", "train_on_eos", "train_on_eot")]
-    if any(asked.draft.is_bad(key) for key in keys) or not asked.lacks("eot_tokens"):
-        return
-    if dataset.type == "chat_template" and eot is not None and eot != eos:
-        message = (
-            f"'train_on_eot: {eot}' and 'train_on_eos: {eos}' both say when the EOS token is trained: it ends the turns "
-            "where 'eot_tokens' names no other token"
-        )
-        asked.draft.report((*path, "train_on_eot"), message, "write the same for both, or add 'eot_tokens'")
 
 
 def _check_eot_tokens(asked: Asked) -> None:

@@ -21,22 +21,6 @@ ERRORS = [
         "add 'chat_template_jinja: template.jinja', or use 'chat_template: tokenizer_default'",
         "datasets: [{path: a/b, type: chat_template, chat_template: jinja, chat_template_jinja: '{{ x }}'}]",
     ),
-    (
-        "datasets: [{path: a/b, type: chat_template, train_on_eot: all}]",
-        3,
-        59,
-        "'train_on_eot: all' and 'train_on_eos: turn' both say when the EOS token is trained: it ends the turns where 'eot_tokens' names no other token",
-        "write the same for both, or add 'eot_tokens'",
-        "datasets: [{path: a/b, type: chat_template, train_on_eot: all}]\neot_tokens: [<end>]",
-    ),
-    (
-        "datasets: [{path: a/b, type: chat_template, train_on_eos: last, train_on_eot: none}]",
-        3,
-        79,
-        "'train_on_eot: none' and 'train_on_eos: last' both say when the EOS token is trained: it ends the turns where 'eot_tokens' names no other token",
-        "write the same for both, or add 'eot_tokens'",
-        "datasets: [{path: a/b, type: chat_template, train_on_eos: last, train_on_eot: last}]",
-    ),
 ]
 
 WARNINGS = [
