@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -29,6 +30,26 @@ class LightTokenizer:
         self._tokenizer = tokenizer
         self._settings = _settings(folder)
         self._template = _read(folder / "chat_template.jinja")
+
+    def __call__(self, text: str, *, add_special_tokens: bool) -> dict[str, list[int]]:
+        """Return the ids of `text`, under the name that transformers gives them."""
+        return {"input_ids": list(self._tokenizer.encode(text, add_special_tokens=add_special_tokens).ids)}
+
+    @property
+    def eos_token(self) -> str | None:
+        """The token that ends a text."""
+        return _special_tokens(self._settings)["eos_token"] or None
+
+    @property
+    def added_tokens_decoder(self) -> dict[int, Any]:
+        """The tokens that are never split, by their ids."""
+        return self._tokenizer.get_added_tokens_decoder()
+
+    def with_special_tokens(self, chosen: Mapping[str, str]) -> LightTokenizer:
+        """Return the same with other special tokens, as ``special_tokens`` of a config names them."""
+        other = copy(self)
+        other._settings = {**self._settings, **chosen}
+        return other
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the ids of each text, with nothing put before or after it."""
