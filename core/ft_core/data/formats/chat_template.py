@@ -131,7 +131,8 @@ class _Conversation:
             field = self.dataset.message_field_training
             return message.train, f"the message says {field}: {str(message.train).lower()}"
         if message.details:
-            return True, "parts of the message are trained"
+            marked = any(message.details.values())
+            return marked, "parts of the message are marked" if marked else "no part of the message is marked"
         if self.config.train_on_inputs:
             return True, "train_on_inputs is true"
         role = message.message["role"]
