@@ -135,9 +135,9 @@ def test_steps_are_a_count_or_a_share():
         ),
         (
             "chat_template",
-            "llama3",
+            "gemma4",
             16,
-            "'chat_template' cannot be 'llama3': it is not supported yet",
+            "'chat_template' cannot be 'gemma4': it is not supported yet",
             TEMPLATE,
         ),
         (

@@ -72,6 +72,17 @@ def test_outer_tags_stay_in_their_place() -> None:
     assert find(marked, marker.read(marked.marked)) == Found(0, 14, (Stretch(0, 14, 0),))
 
 
+def test_an_outer_tag_that_was_cut_off_is_not_part_of_the_text() -> None:
+    marker = Marker(["<tool>x</tool>"])
+    marked = marker.mark("<tool>x</tool>", line_breaks=True, whole=True)
+    assert marked is not None
+
+    without = marked.marked.removeprefix("<tool>")
+    assert find(marked, marker.read(without)) == Found(0, 8, (Stretch(6, 14, 0),))
+    without = marked.marked.removesuffix("</tool>")
+    assert find(marked, marker.read(without)) == Found(0, 7, (Stretch(0, 7, 0),))
+
+
 def test_a_text_that_was_changed_has_a_place_and_no_stretches() -> None:
     marker = Marker(["Hi", "HI"])
     marked = marker.mark("Hi", line_breaks=True, whole=False)
