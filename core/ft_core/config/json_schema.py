@@ -126,7 +126,10 @@ def _of_kind(kind: Checked | None) -> Schema:
         case Text():
             return dict(TEXT)
         case Choice():
-            return {"enum": [*((True, False) if kind.flags else ()), *kind.options]}
+            names: Schema = {"enum": [*((True, False) if kind.flags else ()), *kind.options]}
+            if not kind.pattern:
+                return names
+            return {"anyOf": [names, {"type": "string", "pattern": f"^{kind.pattern}$"}]}
         case TextList():
             ways: list[Schema] = [{"type": "array", "items": TEXT}]
             ways += [dict(TEXT)] if kind.single else [{"const": kind.keyword}] if kind.keyword else []

@@ -36,11 +36,12 @@ FALLBACK = "tokenizer_default_fallback_"
 """Before the name of a built-in template: that one, where the tokenizer has none."""
 
 TEMPLATE_CHOICE = Choice(
-    ("tokenizer_default", "jinja", *BUILTIN_TEMPLATES, *(FALLBACK + name for name in BUILTIN_TEMPLATES)),
+    ("tokenizer_default", "jinja", *BUILTIN_TEMPLATES),
     PLANNED_TEMPLATES,
     "use 'tokenizer_default' for the template that comes with the tokenizer, or give the template's text or file as "
     "chat_template_jinja",
     planned_pattern=FALLBACK + ".+",
+    pattern=f"{FALLBACK}({'|'.join(BUILTIN_TEMPLATES)})",
 )
 
 VOCABULARY = Planned("remove it: the vocabulary stays as it is")

@@ -239,6 +239,8 @@ class Choice(Checked):
         Whether ``true`` and ``false`` are accepted as well.
     aliases
         Names that people write for one of the options, each with that option.
+    pattern
+        A regular expression of further names that are accepted.
     """
 
     options: tuple[str, ...]
@@ -247,6 +249,7 @@ class Choice(Checked):
     flags: bool = False
     planned_pattern: str = ""
     aliases: tuple[tuple[str, str], ...] = ()
+    pattern: str = ""
 
     def check(self, value: object) -> str | bool:
         """Return the name."""
@@ -259,7 +262,7 @@ class Choice(Checked):
         if value is False and "no" in self.options:
             return "no"
         if isinstance(value, str):
-            if value in self.options:
+            if value in self.options or (self.pattern and re.fullmatch(self.pattern, value)):
                 return value
             if value in self.planned or (self.planned_pattern and re.fullmatch(self.planned_pattern, value)):
                 raise rejected(f"cannot be {shown(value)}: it is not supported yet", self.fix, planned=True)

@@ -47,8 +47,7 @@ def test_special_tokens(stored):
         ),
         (
             "chat_template: tokenizer_default_fallback_",
-            "cannot be 'tokenizer_default_fallback_'; did you mean 'tokenizer_default_fallback_aya' or "
-            "'tokenizer_default_fallback_qwen3'?",
+            "cannot be 'tokenizer_default_fallback_'; did you mean 'tokenizer_default'?",
             TEMPLATE,
         ),
         ("chat_template: chatlm", "cannot be 'chatlm'; did you mean 'chatml'?", TEMPLATE),
