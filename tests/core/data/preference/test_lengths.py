@@ -107,6 +107,20 @@ def test_raising_counts_the_rows_and_names_the_longest(make_config: MakeConfig, 
     assert limit_lengths(config, [short], words, source="pairs.jsonl") == LimitedRows([short])
 
 
+def test_of_equally_long_rows_the_first_is_named_wherever_it_stands(
+    make_config: MakeConfig, words: Any
+) -> None:
+    config = make_config(sequence_len=5, excess_length_strategy="raise")
+    short, long = pair("a", " b", " c"), pair("a", " b", " c d e f")
+
+    with pytest.raises(DataError) as caught:
+        limit_lengths(config, [*[short] * 299, long, long], words, source="pairs.jsonl")
+
+    assert caught.value.message == (
+        "pairs.jsonl: 2 of 301 rows are longer than sequence_len (5) with an answer; the longest is row 300 with 7 tokens."
+    )
+
+
 def test_the_reasons_are_counted_over_all_batches(make_config: MakeConfig, words: Any) -> None:
     config = make_config(sequence_len=5, excess_length_strategy="truncate")
     fits, cut, lost = pair("a", " b", " c"), pair("a b", " c d e", " d"), pair("a b c d e", " c", " d")
