@@ -16,7 +16,12 @@ from ft_core.config.draft import Draft
 from ft_core.config.problems import clipped, listed, nearest
 from ft_core.config.schema.dataset import Dataset
 
-DATA_SUFFIXES = (".jsonl", ".json", ".csv", ".parquet", ".arrow", ".txt", ".jsonl.gz", ".json.gz", ".csv.gz")
+TEXT_SUFFIXES = (".jsonl", ".json", ".ndjson", ".csv", ".tsv", ".txt")
+DATA_SUFFIXES = (
+    ".parquet",
+    ".arrow",
+    *(suffix + packed for packed in ("", ".gz", ".bz2", ".xz", ".zst", ".zip") for suffix in TEXT_SUFFIXES),
+)
 FILE_READERS = ("json", "csv", "parquet", "arrow", "text")
 """Paths that name no place but how data_files are read; these are looked up from the working folder."""
 

@@ -60,10 +60,10 @@ MEMORY = "remove it: weights are kept in 16 bit; 'gradient_checkpointing: true' 
             "write 'field', or remove it",
         ),
         (
-            "test_datasets: [{path: a/b, type: alpaca, shards: 3}]",
+            "test_datasets: [{path: a/b, type: alpaca, preprocess_shards: 3}]",
             43,
-            "'shards' is not supported yet",
-            "use a slice, such as 'split: train[:10%]'",
+            "'preprocess_shards' is not supported yet",
+            "remove it: the results are the same",
         ),
         (
             "test_datasets: [{path: a/b, type: alpaca, seed: 3}]",

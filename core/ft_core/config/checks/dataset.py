@@ -33,6 +33,7 @@ def check_dataset(asked: Asked, dataset: Dataset, path: Path) -> None:
     """Report what does not fit together in the dataset at `path`."""
     _check_type_keys(asked, dataset, path)
     _check_table_keys(asked, dataset, path)
+    _check_shards(asked, dataset, path)
     if dataset.type == "chat_template" and not asked.draft.is_bad((*path, "type")):
         _check_trained_roles(asked, dataset, path)
 
@@ -52,10 +53,22 @@ def _check_type_keys(asked: Asked, dataset: Dataset, path: Path) -> None:
 
 
 def _check_table_keys(asked: Asked, dataset: Dataset, path: Path) -> None:
-    for key in ("name", "data_files", "ds_type"):
+    for key in ("name", "data_files", "ds_type", "revision"):
         if dataset.table is not None and getattr(dataset, key) is not None:
             message = f"'{key}' says where rows are read from, and 'path: {dataset.path}' holds them already"
             asked.draft.report((*path, key), message, "remove the line", at="key")
+
+
+def _check_shards(asked: Asked, dataset: Dataset, path: Path) -> None:
+    index = dataset.shards_idx
+    if index is None or asked.unclear(*path, "shards_idx") or asked.unclear(*path, "shards"):
+        return
+    if dataset.shards is None:
+        message = "'shards_idx' has no effect without 'shards'"
+        asked.draft.warn((*path, "shards_idx"), message, "add 'shards: 10', or remove the line", at="key")
+    elif index >= dataset.shards:
+        message = f"'shards_idx' must be less than 'shards' ({dataset.shards}), not {index}"
+        asked.draft.report((*path, "shards_idx"), message, "the first shard is 0")
 
 
 def _check_trained_roles(asked: Asked, dataset: Dataset, path: Path) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, cast
 
 from ft_core.config.problems import shown
 from ft_core.config.schema.dataset import STREAMED, Dataset, PretrainingDataset
 from ft_core.config.schema.topic import Topic
-from ft_core.config.schema.values import Checked, Flag, Number, Planned, Text, Whole, rejected
+from ft_core.config.schema.values import Checked, Choice, Flag, Number, Planned, Text, Whole, rejected
 
 HELD = Planned("remove it: all rows are tokenized before training")
 IN_PROCESS = Planned("remove it: batches are made in the training process")
@@ -58,6 +58,10 @@ class DataKeys(Topic):
     train_on_inputs: Annotated[bool, Flag()] = False
     """Whether the prompt is trained on as well: for ``alpaca`` all of it, for ``chat_template`` the contents of all
     messages. Example: ``train_on_inputs: true``."""
+
+    broken_rows: Annotated[Literal["raise", "skip"], Choice(("raise", "skip"))] = "raise"
+    """What becomes of a line or row that cannot be read, or does not fit its dataset's type: ``raise`` ends the run and
+    names it; ``skip`` leaves it out, counts it and names the first ten. Example: ``broken_rows: skip``."""
 
     shuffle_merged_datasets: Annotated[bool, Flag()] = True
     """Whether the samples of all datasets are mixed (by seed) before the evaluation samples are taken off.

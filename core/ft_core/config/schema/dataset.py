@@ -32,7 +32,6 @@ TRAIN_ON_CHOICE = Choice(get_args(TrainOn))
 
 SAME_NAMES = (("role", "role"), ("content", "content"))
 
-SHARDS = Planned("use a slice, such as 'split: train[:10%]'")
 ROLES = Planned("use 'roles', such as 'roles: {user: [human], assistant: [gpt]}'")
 PREFERENCE = Planned("remove it: only supervised fine-tuning works")
 STREAMED = Planned("use 'datasets' with 'type: completion'")
@@ -49,12 +48,12 @@ class Separator(Text):
 
 @dataclass(frozen=True)
 class ConfigurationName(Text):
-    """The name of a hub dataset's configuration; Axolotl's loader takes a list of them too."""
+    """The name of a hub dataset's configuration; a list of them has become an entry for each."""
 
     def check(self, value: object) -> str:
         """Return the name."""
         if isinstance(value, (list, tuple)):
-            raise rejected("cannot be a list: it is not supported yet", "write one entry for each name")
+            raise rejected("must be text, or a list of nothing but text", "write [en, fr]")
         return super().check(value)
 
 
@@ -62,7 +61,8 @@ class Dataset(Topic):
     """One source of rows, and how a row becomes ids and labels."""
 
     path: Annotated[str, PathText()]
-    """Where the rows are: a file (.jsonl, .json, .csv, .parquet, .arrow, .txt), a folder of such files, or the name of a
+    """Where the rows are: a file (.jsonl, .json, .csv, .parquet, .arrow, .txt; compressed too), a folder of such files, an
+    address (``https://`` of a file; ``s3://``, ``gs://``, ``az://``, ``hf://`` of a file or folder), or the name of a
     dataset on the Hugging Face hub; in a notebook also ``$name``, a variable that holds rows: a DataFrame, a list of
     dicts, a datasets.Dataset. Example: ``path: rows.jsonl``."""
 
@@ -73,37 +73,38 @@ class Dataset(Topic):
     where rows hold input_ids and labels. Example: ``type: chat_template``."""
 
     name: Annotated[str | None, ConfigurationName()] = None
-    """Which configuration of a hub dataset. Default: its only one. Example: ``name: en``."""
+    """Which configuration of a hub dataset; a list stands for an entry for each of them. Default: its only one.
+    Example: ``name: en``."""
 
     split: Annotated[str, Text()] = "train"
     """Which split of the dataset; slices such as ``train[:100]`` or ``train[:10%]`` work.
     Example: ``split: train[:10%]``."""
 
     data_files: Annotated[tuple[str, ...] | None, TextList(single=True)] = None
-    """Which files of the folder or hub dataset; one name or a list. Default: all.
-    Example: ``data_files: [part-1.jsonl, part-2.jsonl]``."""
+    """Which files of the folder or hub dataset, by names or by patterns such as ``part-*.jsonl``; one or a list.
+    Default: all. Example: ``data_files: [part-1.jsonl, part-2.jsonl]``."""
 
     ds_type: Annotated[FileType | None, Choice(get_args(FileType))] = None
     """What kind of files these are: ``json`` or ``jsonl``, ``csv``, ``parquet``, ``arrow``, ``text``. Default: what the
     file's suffix says. Example: ``ds_type: json``."""
 
-    revision: Annotated[str | None, Text(), Planned("remove it: the newest version is loaded")] = None
+    revision: Annotated[str | None, Text()] = None
     """Branch, tag or commit of a hub dataset. Default: the newest. Example: ``revision: main``."""
 
-    trust_remote_code: Annotated[
-        bool | None, Flag(), Planned("write 'trust_remote_code' at the top level")
-    ] = None
-    """Whether Python code that comes with the dataset may run on this machine. Example: ``trust_remote_code: true``."""
+    trust_remote_code: Annotated[bool | None, Flag()] = None
+    """Whether Python code that comes with a hub dataset may run on this machine. Version 4 and newer of the datasets
+    library never run it, whatever this says. Example: ``trust_remote_code: true``."""
 
-    weight: Annotated[float, Number(above=0, maximum=1), SHARDS] = 1.0
-    """Share of this dataset's rows that goes into the mix of all datasets.
+    weight: Annotated[float, Number(above=0, maximum=1)] = 1.0
+    """Share of this dataset's rows that is used, chosen by seed; rounded down, but one row at least.
     Example: ``weight: 0.5``."""
 
-    shards: Annotated[int | None, Whole(minimum=1), SHARDS] = None
-    """Into how many parts the dataset is cut, of which shards_idx names the one that is used. Example: ``shards: 10``."""
+    shards: Annotated[int | None, Whole(minimum=1)] = None
+    """Into how many parts the rows are cut after they were shuffled by seed; shards_idx names the one that is used.
+    Example: ``shards: 10``."""
 
-    shards_idx: Annotated[int | None, Whole(minimum=0), SHARDS] = None
-    """Which of the shards is used, counted from 0. Example: ``shards_idx: 0``."""
+    shards_idx: Annotated[int | None, Whole(minimum=0)] = None
+    """Which of the shards is used, counted from 0. Default: the first. Example: ``shards_idx: 0``."""
 
     preprocess_shards: Annotated[
         int | None, Whole(minimum=1), Planned("remove it: the results are the same")

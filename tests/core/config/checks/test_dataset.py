@@ -109,7 +109,32 @@ WARNINGS = [
         "remove one of the two",
         "datasets: [{path: a/b, type: chat_template}]\ntrain_on_inputs: true",
     ),
+    (
+        "datasets: [{path: a/b, type: alpaca, shards_idx: 1}]",
+        3,
+        38,
+        "'shards_idx' has no effect without 'shards'",
+        "add 'shards: 10', or remove the line",
+        "datasets: [{path: a/b, type: alpaca, shards: 2, shards_idx: 1}]",
+    ),
 ]
+
+ERRORS = [
+    (
+        "datasets: [{path: a/b, type: alpaca, shards: 4, shards_idx: 4}]",
+        3,
+        61,
+        "'shards_idx' must be less than 'shards' (4), not 4",
+        "the first shard is 0",
+        "datasets: [{path: a/b, type: alpaca, shards: 4, shards_idx: 3}]",
+    ),
+]
+
+
+@pytest.mark.parametrize(("lines", "line", "column", "message", "fix", "neighbour"), ERRORS)
+def test_what_cannot_be_meant(found, lines, line, column, message, fix, neighbour):
+    assert found(lines) == [("error", line, column, message, fix)]
+    assert found(neighbour) == []
 
 
 @pytest.mark.parametrize(("lines", "line", "column", "message", "fix", "neighbour"), WARNINGS)

@@ -14,6 +14,7 @@ from ft_core.config.schema.dataset import PretrainingDataset
         ("val_set_size: 0.05", 0.05),
         ("train_on_inputs: true", True),
         ("shuffle_merged_datasets: false", False),
+        ("broken_rows: skip", "skip"),
         ("dataset_prepared_path: prepared", "prepared"),
         ("dataset_num_proc: '4'", 4),
         ("dataloader_num_workers: 0", 0),
@@ -31,6 +32,7 @@ def test_accepted(stored, line, value):
     [
         ("val_set_size: -1", "must be at least 0, not -1", ""),
         ("dataset_num_proc: 0", "must be at least 1, not 0", ""),
+        ("broken_rows: drop", "cannot be 'drop'", "use 'raise' or 'skip'"),
         ("dataset_shard_idx: -1", "must be at least 0, not -1", ""),
         ("streaming: auto", "must be true or false, not 'auto'", ""),
         (

@@ -20,6 +20,9 @@ ENTRY = "base_model: a/b\nlearning_rate: 1\ndatasets:\n- path: a/b\n  type: chat
         ("ds_type: csv", "csv"),
         ("weight: 0.5", 0.5),
         ("shards: 10", 10),
+        ("shards_idx: 3", 3),
+        ("revision: refs/pr/1", "refs/pr/1"),
+        ("trust_remote_code: true", True),
         ("roles: {user: human}", {"user": ("human",)}),
         ("roles_to_train: [assistant, tool]", ("assistant", "tool")),
         ("train_on_eot: none", "none"),
@@ -37,7 +40,7 @@ def test_accepted(stored, line, value):
 @pytest.mark.parametrize(
     ("line", "message", "fix"),
     [
-        ("name: [en, fr]", "cannot be a list: it is not supported yet", "write one entry for each name"),
+        ("name: [1]", "must be text, or a list of nothing but text", "write [en, fr]"),
         ("name: 3", "must be text, not 3", "put it in quotes if it is meant as text"),
         ("weight: 0", "must be greater than 0 and at most 1, not 0", ""),
         ("weight: 1.5", "must be greater than 0 and at most 1, not 1.5", ""),
@@ -58,10 +61,6 @@ def test_refused(complaint, line, message, fix):
 @pytest.mark.parametrize(
     ("line", "fix"),
     [
-        ("weight: 0.5", "use a slice, such as 'split: train[:10%]'"),
-        ("shards: 10", "use a slice, such as 'split: train[:10%]'"),
-        ("revision: main", "remove it: the newest version is loaded"),
-        ("trust_remote_code: true", "write 'trust_remote_code' at the top level"),
         ("field_human: human", "use 'roles', such as 'roles: {user: [human], assistant: [gpt]}'"),
         ("field_chosen: winner", "remove it: only supervised fine-tuning works"),
         ("step_separator: x", "remove it: no process reward model is trained"),
