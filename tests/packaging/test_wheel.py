@@ -41,6 +41,9 @@ def test_it_holds_every_module_and_the_front_end(wheel: Path) -> None:
         sources = {path.relative_to(folder).as_posix() for path in (folder / package).rglob("*.py")}
         assert len(sources) > 10
         assert sources - names == set()
+    templates = {path.name for path in (ROOT / "core" / "ft_core" / "data" / "templates").glob("*.jinja")}
+    assert "chatml.jinja" in templates
+    assert {f"ft_core/data/templates/{name}" for name in templates} <= names
     assert {
         f"ft_jupyter/static/{name}" for name in ("run_view.js", "chat_view.js", "plotly-basic.min.js.gz")
     } <= names

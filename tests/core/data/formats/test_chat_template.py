@@ -194,6 +194,7 @@ class TestParts:
         parts = [{"type": "text", "text": "So"}, {"content": " it"}, {"value": " is."}]
 
         assert trained(sample([ASK, answer(parts)])) == ["So it is.", "<|im_end|>"]
+        assert trained(sample([{**ASK, "content": parts}, answer("So.")])) == ["So.", "<|im_end|>"]
 
     def test_each_part_may_say_whether_it_is_trained(self, sample: Render) -> None:
         parts = [
