@@ -53,7 +53,7 @@ def _check_beside_adapter(asked: Asked) -> None:
         if asked.value(key):
             draft.report((key,), message, f"remove 'adapter' or '{key}'", at="key")
     for key in KERNELS:
-        if asked.value(key) and asked.value("load_in_8bit") and asked.value("adapter") == "lora":
+        if asked.value(key) and asked.value("load_in_8bit"):
             message = f"'{key}' cannot compute on weights that 'load_in_8bit' keeps in 8 bit"
             draft.report((key,), message, "remove the line", at="key")
     if asked.value("unfrozen_parameters") and asked.value("peft_layers_to_transform"):
@@ -84,9 +84,6 @@ def _check_relora(asked: Asked) -> None:
 
 def _warn_without_adapter(asked: Asked) -> None:
     for key in (name for name in Config.model_fields if name.startswith(("lora_", "peft_use_"))):
-        if asked.draft.given(key) and getattr(asked.config, key) not in (
-            Config.model_fields[key].default,
-            (),
-        ):
+        if getattr(asked.config, key) not in (Config.model_fields[key].default, ()):
             message = f"'{key}' has no effect: without 'adapter: lora' all weights of the model are trained"
             asked.draft.warn((key,), message, f"add 'adapter: lora', or remove '{key}'")

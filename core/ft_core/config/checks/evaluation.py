@@ -31,7 +31,7 @@ def _check_without_data(asked: Asked) -> None:
     refuses = draft.given("val_set_size")
     given = {
         "eval_steps": config.eval_steps is not None,
-        "eval_strategy": draft.given("eval_strategy") and config.eval_strategy != "no",
+        "eval_strategy": config.eval_strategy != "no",
     }
     for key in (key for key, is_given in given.items() if is_given):
         if refuses:

@@ -42,7 +42,7 @@ def _check_classes(asked: Asked) -> None:
         "tokenizer_type": (config.tokenizer_type, "AutoTokenizer", r"[A-Za-z]\w*Tokenizer(Fast)?"),
     }
     for key, (value, auto, pattern) in accepted.items():
-        if value == auto or draft.is_bad((key,)):
+        if value == auto:
             continue
         if re.fullmatch(pattern, value):
             message = f"'{key}: {value}' has no effect: the class that the checkpoint names is used"

@@ -40,6 +40,7 @@ def _check_eot_tokens(asked: Asked) -> None:
     draft = asked.draft
     if not draft.given("eot_tokens") or any(bad[0] in ("datasets", "test_datasets") for bad in draft.bad):
         return
-    if all(dataset.type in WITHOUT_TURNS for dataset in asked.config.all_datasets):
+    entries = asked.config.all_datasets
+    if entries and all(dataset.type in WITHOUT_TURNS for dataset in entries):
         message = "'eot_tokens' has no effect on training: no dataset has 'type: chat_template'"
         draft.warn(("eot_tokens",), message, "remove the line")

@@ -14,6 +14,14 @@ ERRORS = [
         "model_type: AutoModelForCausalLM",
     ),
     (
+        "tokenizer_type: LlamaForMaskedLM",
+        4,
+        17,
+        "'tokenizer_type' cannot be 'LlamaForMaskedLM'",
+        "remove the line, or write 'AutoTokenizer'",
+        "tokenizer_type: AutoTokenizer",
+    ),
+    (
         "tokenizer_type: x y",
         4,
         17,
