@@ -425,6 +425,9 @@ def test_a_message_that_the_template_leaves_out_has_no_span(sample: Render) -> N
         ("<|endoftext|>", ["<|endoftext|>"], ()),
         ("<|im_end|>", ["<|im_end|>", "<|endoftext|>"],
          ("eot_tokens: the chat template never writes '<|endoftext|>', so it is left out.",)),
+        # What is left out may be several tokens.
+        ("<|im_end|>", ["<|im_end|>", "<|endofturn|>"],
+         ("eot_tokens: the chat template never writes '<|endofturn|>', so it is left out.",)),
         ("<|endoftext|>", None,
          (NEVER.format("<|im_end|>") + "['<|endoftext|>'].",)),
         ("END", ["<|endoftext|>"],
