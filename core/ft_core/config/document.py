@@ -12,6 +12,7 @@ from typing import Any, Literal, cast
 
 import yaml
 
+from ft_core.config.function_source import is_type_place
 from ft_core.config.problems import Problem, clipped
 from ft_core.config.syntax import syntax_problem
 from ft_core.config.tables import is_table_place
@@ -321,7 +322,7 @@ class _Flattener:
     def __init__(self, document: Document, variables: Mapping[str, Any] | None) -> None:
         self.document = document
         self.variables = variables
-        self.substituted: dict[tuple[Place, bool], Any] = {}
+        self.substituted: dict[tuple[Place, bool, bool], Any] = {}
         self.count = 0
 
     def flatten(self, node: _Node, path: Path) -> Any:
@@ -348,7 +349,7 @@ class _Flattener:
 
     def with_variables(self, node: _Node, path: Path) -> Any:
         """Return the text of `node` with its variables put in; what aliases show again is made, or reported, once."""
-        key = node.place, is_table_place(path)
+        key = node.place, is_table_place(path), is_type_place(path)
         if key not in self.substituted:
             try:
                 self.substituted[key] = substitute(node.content, self.variables, path)

@@ -25,7 +25,7 @@ def with_whole_path(name: str) -> str:
     A module that lies in the working folder is named by its file. Any other name is returned as it is: it belongs to an
     installed module, or is none of a function.
     """
-    if not is_function(name) or name.startswith("$"):
+    if not is_function(name):
         return name
     place, function = split_function(name)
     if place.endswith(SUFFIX):

@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 from ft_core.config.config import INNER, TOPICS
 from ft_core.config.explain import KeyDoc, docs_by_key, explain, holds_list
 from ft_core.config.renamed import ALIASES, ATTENTION, OLDER, OLDER_KEYS, PRECISION, today
+from ft_core.config.schema.dataset_type import FUNCTION, TypeChoice
 from ft_core.config.schema.topic import Topic
 from ft_core.config.schema.values import (
     Checked,
@@ -125,6 +126,9 @@ def _of_kind(kind: Checked | None) -> Schema:
             return {"type": "number", **_bounds(kind)}
         case Text():
             return dict(TEXT)
+        case TypeChoice():
+            functions: Schema = {"type": "string", "pattern": f"^({FUNCTION})$"}
+            return {"anyOf": [{"enum": ["", *kind.options]}, functions, {"type": ["object", "null"]}]}
         case Choice():
             names: Schema = {"enum": [*((True, False) if kind.flags else ()), *kind.options]}
             if not kind.pattern:

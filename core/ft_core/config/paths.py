@@ -13,6 +13,7 @@ from ft_core.config.checks import datasets_of
 from ft_core.config.config import Config
 from ft_core.config.document import Path
 from ft_core.config.draft import Draft
+from ft_core.config.functions import SUFFIX, split_function, with_whole_path
 from ft_core.config.problems import clipped, listed, nearest
 from ft_core.config.schema.dataset import Dataset
 
@@ -42,6 +43,7 @@ def check_files(config: Config, draft: Draft) -> None:
             if not draft.is_bad(at):
                 _check_data_file(draft, at, name)
         _check_template(draft, (*path, "chat_template_jinja"), dataset.chat_template_jinja)
+        _check_function(draft, (*path, "type"), dataset)
     if draft.given("chat_template_jinja"):
         _check_template(draft, ("chat_template_jinja",), config.chat_template_jinja)
 
@@ -53,8 +55,9 @@ def with_absolute_paths(config: Config) -> Config:
         for key in ("base_model", "tokenizer_config", "chat_template_jinja")
         if getattr(config, key) is not None
     }
-    if config.output_dir is not None:
-        values["output_dir"] = _absolute(config.output_dir)
+    for key in ("output_dir", "dataset_prepared_path"):
+        if (folder := getattr(config, key)) is not None:
+            values[key] = _absolute(folder)
     for key in ("datasets", "test_datasets"):
         entries: tuple[Dataset, ...] = getattr(config, key)
         values[key] = tuple(_absolute_dataset(dataset) for dataset in entries)
@@ -69,6 +72,8 @@ def _absolute_dataset(dataset: Dataset) -> Dataset:
         )
     if dataset.chat_template_jinja is not None:
         values["chat_template_jinja"] = _absolute_if_there(dataset.chat_template_jinja)
+    if isinstance(dataset.type, str):
+        values["type"] = with_whole_path(dataset.type)
     return dataset.model_copy(update=values)
 
 
@@ -93,6 +98,15 @@ def _data_files(dataset: Dataset, path: Path) -> Iterator[tuple[Path, str]]:
     for index, name in enumerate(dataset.data_files):
         if not any(sign in name for sign in "*?[") and "://" not in name:
             yield (*path, "data_files", index), str(folder / name) if folder else name
+
+
+def _check_function(draft: Draft, path: Path, dataset: Dataset) -> None:
+    """Report the file of a function that is not there."""
+    if draft.is_bad(path) or not isinstance(dataset.type, str) or f"{SUFFIX}:" not in dataset.type:
+        return
+    file, _ = split_function(dataset.type)
+    if _kind(file) is None:
+        _report_missing(draft, path, file, "file")
 
 
 def _check_data_file(draft: Draft, path: Path, name: str) -> None:

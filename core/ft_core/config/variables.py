@@ -2,7 +2,8 @@
 
 They are put in after the YAML is parsed, so nothing in a variable is read as YAML and nothing is evaluated. A whole value
 keeps the variable's type; inside text it is formatted. ``$${`` (or ``$$name`` as the whole value) stands for the plain text.
-As the path of a dataset a variable may also hold the rows themselves (`ft_core.config.tables`).
+As the path of a dataset a variable may also hold the rows themselves (`ft_core.config.tables`), as its type a function that
+reads a row (`ft_core.config.function_source`).
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from types import FunctionType
 from typing import Any
 
+from ft_core.config.function_source import FunctionError, as_type, is_type_place
 from ft_core.config.problems import clipped, did_you_mean
 from ft_core.config.tables import Table, article, fault_of, is_table_place
 
@@ -158,10 +161,25 @@ def as_data(value: Any, what: str, path: tuple[str | int, ...] = (), depth: int 
     # numpy's scalars, and its and torch's arrays of no dimension, without importing either.
     if getattr(value, "shape", None) == () and hasattr(value, "item"):
         return as_data(value.item(), what, path, depth + 1)
+    if isinstance(value, FunctionType):
+        return _function(value, what, path)
     raise VariableError(
         f"{what} is {article(value)}, which a config cannot hold",
         "use a text, number, list or dict; a data frame or dataset can be the path of a dataset: '- path: $rows'",
     )
+
+
+def _function(function: FunctionType, what: str, path: tuple[str | int, ...]) -> str | dict[str, str]:
+    """Return the type that stands for a function, or raise where none may stand; `what` names it."""
+    if not is_type_place(path):
+        raise VariableError(
+            f"{what} is a function, which a config cannot hold here",
+            "use a text, number, list or dict; a function can be the type of a dataset: 'type: $read'",
+        )
+    try:
+        return as_type(function)
+    except FunctionError as error:
+        raise VariableError(error.message, error.fix) from error
 
 
 def _table(name: str, value: Any, what: str) -> Table:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, PrivateAttr
 
-from ft_core.config.schema.dataset_type import TYPE_CHOICE, PromptFormat
+from ft_core.config.schema.dataset_type import TYPE_CHOICE, FunctionSource, PromptFormat
 from ft_core.config.schema.tokenizer import TEMPLATE_CHOICE
 from ft_core.config.schema.topic import Topic
 from ft_core.config.schema.values import (
@@ -66,7 +66,7 @@ class Dataset(Topic):
     dataset on the Hugging Face hub; in a notebook also ``$name``, a variable that holds rows: a DataFrame, a list of
     dicts, a datasets.Dataset. Example: ``path: rows.jsonl``."""
 
-    type: Annotated[str | PromptFormat, TYPE_CHOICE]
+    type: Annotated[str | PromptFormat | FunctionSource, TYPE_CHOICE]
     """What a row holds: ``chat_template`` (a list of messages), ``alpaca`` (instruction, input, output), ``completion``
     (plain text, all of it trained) or another of the dataset formats; a map that spells a format out; a function that
     reads a row, as ``my_module.my_function`` or ``rows.py:my_function``, in a notebook also ``$my_function``; or nothing,
@@ -239,6 +239,8 @@ class Dataset(Topic):
     @property
     def type_words(self) -> str:
         """Its type, for a sentence."""
+        if isinstance(self.type, FunctionSource):
+            return f"the function '{self.type.name}'"
         if isinstance(self.type, PromptFormat):
             return "the format under 'type'"
         return f"type: {self.type}" if self.type else "an empty type"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from dataclasses import dataclass
 from string import Formatter
@@ -53,8 +54,8 @@ PLANNED_TYPES = names(
 _PREFERENCE = r"(bradley_terry|chat_template|chatml|ebft_\w+|llama3|user_defined|zephyr)\.[\w.]+"
 """Functions of Axolotl that read preference data."""
 
-_FUNCTION = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+|.+\.py:[A-Za-z_]\w*|\$[A-Za-z_]\w*"
-"""A function in a module or in a file, or one of the notebook."""
+FUNCTION = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+|.+\.py:[A-Za-z_]\w*"
+"""A function in a module or in a file."""
 
 _THEIR_TEXT = {
     **dict.fromkeys(("creative_acr.load_critique", "creative_acr.load_revise"), "its rubric"),
@@ -143,6 +144,19 @@ class PromptFormat(Topic):
     """For KTO: how the answer is written. Example: ``completion_format: '{completion}</s>'``."""
 
 
+class FunctionSource(Topic):
+    """A function that reads a row, as text."""
+
+    python: Annotated[str, Text()]
+    """Python code whose last function takes a row and returns what it becomes.
+    Example: ``python: 'def ask(row): return row["q"], row["a"]'``."""
+
+    @property
+    def name(self) -> str:
+        """The name of the function."""
+        return function_names(self.python)[-1]
+
+
 @dataclass(frozen=True)
 class TypeChoice(Choice):
     """The name of a format, a map that spells one out, a function of the user, or nothing for rows of ids."""
@@ -150,7 +164,7 @@ class TypeChoice(Choice):
     def check(self, value: object) -> Any:
         """Return the name, or the map."""
         if isinstance(value, dict):
-            return _check_format(value)
+            return _check_code(value) if "python" in value else _check_format(value)
         if not isinstance(value, str):
             return super().check(value)
         name = value.removesuffix(".load") if value.removesuffix(".load") in _LOADED else value
@@ -169,14 +183,45 @@ class TypeChoice(Choice):
         return "the name of a format, a map that spells one out, or a function"
 
 
+def function_names(code: str) -> list[str]:
+    """Return the names of the functions that Python code defines at its top level, in order.
+
+    Raises
+    ------
+    SyntaxError, ValueError
+        It is no Python code.
+    """
+    return [node.name for node in ast.parse(code).body if isinstance(node, ast.FunctionDef)]
+
+
 def is_function(name: str) -> bool:
     """Whether the type `name` is a function of the user's.
 
-    >>> is_function("my_module.my_function"), is_function("rows.py:chat"), is_function("$chat"), is_function("alpaca")
-    (True, True, True, False)
+    >>> is_function("my_module.my_function"), is_function("rows.py:chat"), is_function("alpaca:chat")
+    (True, True, False)
     """
     known = re.split(r"[.:]", name)[0] in _BASES or name in PLANNED_TYPES or re.fullmatch(_PREFERENCE, name)
-    return not (known and ".py:" not in name) and re.fullmatch(_FUNCTION, name) is not None
+    return not (known and ".py:" not in name) and re.fullmatch(FUNCTION, name) is not None
+
+
+def _check_code(value: dict[str, Any]) -> dict[str, Any]:
+    """Return the map of a function's code; raise where that is none."""
+    fix = "write 'def ask(row): ...' under 'python: |'"
+    for key in value:
+        if key != "python":
+            raise rejected(f"cannot hold {shown(key)} beside 'python'", "keep one of the two", key)
+    code = value["python"]
+    if not isinstance(code, str):
+        raise rejected(f"is a map whose 'python' must be text, not {shown(code)}", fix, "python")
+    try:
+        found = function_names(code)
+    except (SyntaxError, ValueError) as error:
+        where = f" (line {error.lineno} of it)" if isinstance(error, SyntaxError) else ""
+        said = error.msg if isinstance(error, SyntaxError) else str(error)
+        raise rejected(f"is a map whose 'python' is no Python code: {said}{where}", fix, "python") from error
+    if not found:
+        raise rejected("is a map whose 'python' defines no function", fix, "python")
+    return value
 
 
 def _check_format(value: dict[str, Any]) -> dict[str, Any]:

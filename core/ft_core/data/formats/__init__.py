@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ft_core.config.schema.dataset_type import PromptFormat
+from ft_core.config.schema.dataset_type import FunctionSource, PromptFormat
 from ft_core.data.document import Format
 from ft_core.data.formats import (
     chat_template,
@@ -49,6 +49,8 @@ def resolve_format(config: Config, dataset: Dataset, tokenizer: PreTrainedTokeni
     """
     if isinstance(dataset.type, PromptFormat):
         prepare = user_defined.prepare
+    elif isinstance(dataset.type, FunctionSource):
+        prepare = functions.prepare
     else:
         prepare = FORMATS.get(dataset.type, functions.prepare)
     return prepare(config, dataset, tokenizer)

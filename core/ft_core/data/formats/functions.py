@@ -1,4 +1,4 @@
-r"""A function of the user's as a type: ``type: my_module.my_function``, ``type: rows.py:my_function``.
+r"""A function of the user's as a type: ``type: my_module.my_function``, ``type: rows.py:my_function``, or its code.
 
 It takes a row, a dict, and returns one of three things. This is ``rows.py``::
 
@@ -20,6 +20,7 @@ from __future__ import annotations
 import copy
 import importlib
 import importlib.util
+import linecache
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -31,6 +32,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ft_core.config.functions import SUFFIX, split_function, with_whole_path
 from ft_core.config.problems import did_you_mean
 from ft_core.config.schema.dataset import SAME_NAMES, Dataset
+from ft_core.config.schema.dataset_type import FunctionSource
 from ft_core.data.document import Document, Format, Tokenized
 from ft_core.data.formats import chat_template
 from ft_core.data.formats.columns import kind_of
@@ -54,8 +56,12 @@ def prepare(config: Config, dataset: Dataset, tokenizer: PreTrainedTokenizerBase
     DataError
         There is no such function, or its module fails.
     """
-    name = cast("str", dataset.type)
-    function = load_function(name)
+    form = dataset.type
+    if isinstance(form, FunctionSource):
+        name, function = form.name, _run_code(form)
+    else:
+        name = cast("str", form)
+        function = load_function(name)
 
     @cache
     def chat() -> Format:
@@ -100,7 +106,7 @@ def load_function(name: str) -> Callable[[dict[str, Any]], Any]:
     if found is None:
         known = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
         raise DataError(
-            f"type: {name}: there is no function '{attribute}' in {place}{did_you_mean(attribute, known)}.",
+            f"type: {name}: there is no function '{attribute}' in {place}{did_you_mean(attribute, known) or '.'}",
             f"It has: {', '.join(known)}." if known else "Write one there that takes a row.",
         )
     fix = (
@@ -109,6 +115,18 @@ def load_function(name: str) -> Callable[[dict[str, Any]], Any]:
     raise DataError(
         f"type: {name} is {_shown(found)}, no function.", fix if isinstance(found, ModuleType) else PROTOCOL
     )
+
+
+def _run_code(form: FunctionSource) -> Callable[[dict[str, Any]], Any]:
+    """Return the function of a type that is code."""
+    namespace: dict[str, Any] = {"__name__": f"ft_function_{form.name}"}
+    # Traceback and inspect find the lines here.
+    linecache.cache[form.name] = (len(form.python), None, form.python.splitlines(keepends=True), form.name)
+    try:
+        exec(compile(form.python, form.name, "exec"), namespace)  # noqa: S102 - it is the user's own
+    except Exception as error:
+        raise DataError(f"The code of the function '{form.name}' fails: {_reason(error)}.") from error
+    return namespace[form.name]
 
 
 def _run_file(file: Path, name: str) -> ModuleType:

@@ -63,8 +63,10 @@ def test_refused(complaint, line, message, fix):
     [
         ("field_human: human", "use 'roles', such as 'roles: {user: [human], assistant: [gpt]}'"),
         ("field_chosen: winner", "remove it: only supervised fine-tuning works"),
-        ("step_separator: x", "remove it: no process reward model is trained"),
-        ("text_column: body", "use 'datasets' with 'type: completion'"),
+        (
+            "max_completion_length: 9",
+            "remove it: excess_length_strategy says what becomes of long samples",
+        ),
         ("logprobs_field: x", "remove it: no teacher model is distilled"),
     ],
 )
@@ -73,9 +75,7 @@ def test_not_supported_yet(errors, line, fix):
     assert errors(ENTRY + line) == [(6, 3, f"'{key}' is not supported yet", fix)]
 
 
-@pytest.mark.parametrize(
-    "line", ["weight: 1.0", "text_column: text", "drop_system_message: false", "shards:"]
-)
+@pytest.mark.parametrize("line", ["weight: 1.0", "skip:", "drop_system_message: false", "shards:"])
 def test_what_asks_for_nothing_passes(warnings, line):
     assert warnings(ENTRY + line) == []
 

@@ -74,7 +74,10 @@ def test_formats_whose_text_is_axolotls_own(complaint, name, what):
         ("chat-template", "cannot be 'chat-template'; did you mean 'chat_template'?"),
         ("alpaca.", "cannot be 'alpaca.'; did you mean 'alpaca'?"),
         ("alpaca:chta", "cannot be 'alpaca:chta'; did you mean 'alpaca:chat' or 'alpaca:chatml'?"),
-        ("context_qa.load_v3", "cannot be 'context_qa.load_v3'; did you mean 'context_qa.load_v2' or 'context_qa.load_404'?"),
+        (
+            "context_qa.load_v3",
+            "cannot be 'context_qa.load_v3'; did you mean 'context_qa.load_v2' or 'context_qa.load_404'?",
+        ),
         ("3", "cannot be 3"),
         ("[alpaca]", "cannot be a list"),
     ],
@@ -103,7 +106,7 @@ def test_a_type_that_is_not_there_was_forgotten(errors):
         ("{}", {}),
         ("{field_instruction: q, field_output: a}", {"field_instruction": "q", "field_output": "a"}),
         ("{system_prompt: '', format: '{instruction}', field:}", {"format": "{instruction}"}),
-        ("{format: '{{\"ask\": \"{instruction}\"}}'}", {"format": '{{"ask": "{instruction}"}}'}),
+        ('{format: \'{{"ask": "{instruction}"}}\'}', {"format": '{{"ask": "{instruction}"}}'}),
     ],
 )
 def test_a_format_that_is_spelled_out(written, kept):
