@@ -55,7 +55,7 @@ def _uneven(asked: Asked) -> tuple[tuple[str], str, str] | None:
     every, between = config.save_steps, config.eval_steps
     if every and between and isinstance(every, int) == isinstance(between, int):
         times = every / between
-        if abs(times - round(times)) < 1e-6 and times > 0.5:
+        if abs(times - round(times)) < 1e-6:
             return None
         fitting = max(1, -(-every // between)) * between
         message = f"'save_steps: {every}' is no multiple of 'eval_steps: {between}'"

@@ -57,7 +57,7 @@ def _check_warmup(asked: Asked) -> None:
 def _check_scheduler(asked: Asked) -> None:
     config, draft = asked.config, asked.draft
     scheduler = config.lr_scheduler
-    if scheduler in SCHEDULER_NEEDS and draft.given("lr_scheduler"):
+    if scheduler in SCHEDULER_NEEDS:
         names, example = SCHEDULER_NEEDS[scheduler]
         if (
             not any(name in config.lr_scheduler_kwargs for name in names)
@@ -72,7 +72,7 @@ def _check_scheduler(asked: Asked) -> None:
         elif draft.given("eval_strategy") and config.eval_strategy == "no":
             message += "'eval_strategy: no' never computes it"
             draft.report(("lr_scheduler",), message, "remove 'eval_strategy: no'")
-    if draft.given("lr_scheduler") and scheduler != "cosine":
+    if scheduler != "cosine":
         for key in (key for key in COSINE_KEYS if asked.value(key)):
             message = f"'{key}' has no effect with 'lr_scheduler: {scheduler}'"
             draft.warn(("lr_scheduler",), message, f"use 'lr_scheduler: cosine', or remove '{key}'")

@@ -44,6 +44,18 @@ def test_all_mistakes_are_named_whether_training_does_the_keys_yet_or_not(errors
         ("streaming: true\nmax_steps: x", ["'max_steps' must be a whole number, not 'x'"]),
         ("batch_size: 9\nmicro_batch_size: x", ["'micro_batch_size' must be a whole number, not 'x'"]),
         ("rl: dpoo\ndpo_loss_type: [sigmoid]", []),
+        ("adapter: qlora\nload_in_8bit: 5", []),
+        (
+            "lr_scheduler: cosine_with_min_lr\nlr_scheduler_kwargs: 3",
+            ["'lr_scheduler_kwargs' must be a map of 'name: value' lines, not 3"],
+        ),
+        (
+            "sample_packing: true\nsequence_len: x\nattn_implementation: true",
+            [
+                "'sequence_len' must be a whole number, not 'x'",
+                "'attn_implementation' cannot be true",
+            ],
+        ),
         ("rl: grpo\ntrl: {num_generations: one}", []),
         (
             "datasets: [{path: a/b, type: alpcaa}]\ntrain_on_inputs: true",
@@ -79,6 +91,18 @@ def test_a_wrong_value_brings_no_second_complaint(found, lines, expected):
         "do_bench_eval: true\neval_steps: 5",
         "test_datasets: [{path: a/b, type: alpaca}]\neval_steps: 5",
         "optimizer: adamw_bnb_8bit",
+        "bf16: true",
+        "num_epochs: 3",
+        "warmup_steps: 0",
+        "batch_flattening: true",
+        "save_strategy: no",
+        "load_best_model_at_end: true",
+        "val_set_size: 0.1\nearly_stopping_patience: 3\neval_steps: 10",
+        "val_set_size: 0.1\nearly_stopping_patience: 3\nsave_steps: 10",
+        "val_set_size: 0.1\nearly_stopping_patience: 3\nsave_steps: 100\neval_steps: 0.3",
+        "val_set_size: 0.1\nearly_stopping_patience: 3\nsaves_per_epoch: 2",
+        "val_set_size: 0.1\nearly_stopping_patience: 3\nevals_per_epoch: 3",
+        "gradient_checkpointing: true\ngradient_checkpointing_kwargs: {use_reentrant: true}",
         "tensor_parallel_size: 2\noptimizer: adamw_torch",
         "rl: dpo\ntrl: {num_generations: 1}",
         "datasets: [{path: a/b, type: alpaca, field: text}]",
@@ -128,6 +152,29 @@ def test_attention_that_mixes_packed_samples(found_once_supported):
         )
     ]
     assert found_once_supported(lines, {("attn_implementation",): "flex_attention"}) == []
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (
+            "quantize_moe_experts: true",
+            [
+                "'quantize_moe_experts' needs an adapter: quantised experts cannot be trained themselves",
+                "'quantize_moe_experts' needs 'load_in_4bit' or 'load_in_8bit': in how many bits",
+            ],
+        ),
+        (
+            "load_in_4bit: true\nload_in_8bit: true",
+            [
+                "'load_in_4bit' needs an adapter: weights in 4 bit cannot be trained themselves",
+                "'load_in_8bit' needs an adapter: weights in 8 bit cannot be trained themselves",
+            ],
+        ),
+    ],
+)
+def test_two_mistakes_of_one_key_or_of_two(found, lines, expected):
+    assert [message for *_, message, _ in found(lines)] == expected
 
 
 def test_what_is_evaluated_and_never_is(found):
