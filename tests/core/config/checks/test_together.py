@@ -46,6 +46,10 @@ def test_all_mistakes_are_named_whether_training_does_the_keys_yet_or_not(errors
         ("rl: dpoo\ndpo_loss_type: [sigmoid]", []),
         ("adapter: qlora\nload_in_8bit: 5", []),
         (
+            "chat_template: jinja\nchat_template_jinja: 3",
+            ["'chat_template_jinja' must be text, not 3"],
+        ),
+        (
             "lr_scheduler: cosine_with_min_lr\nlr_scheduler_kwargs: 3",
             ["'lr_scheduler_kwargs' must be a map of 'name: value' lines, not 3"],
         ),
