@@ -253,7 +253,8 @@ def make_plan(
             seconds_basis=duration.basis if duration else "",
         )
     warnings = _warnings(config, plan, hardware, known=outline is not None)
-    return dataclasses.replace(plan, warnings=(*warnings, *found))
+    broken = (_warning(f"Of the first rows, {note}.", "") for note in (lengths.notes if lengths else ()))
+    return dataclasses.replace(plan, warnings=(*warnings, *found, *broken))
 
 
 def _outline(config: Config, *, exact: bool, on_wait: Callable[[str], None] | None) -> Outline | None:

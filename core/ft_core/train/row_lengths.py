@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ft_core.data import count_rows, read_rows
+from ft_core.data.files import skipped_by
 from ft_core.train.light_tokenizer import read_tokenizer, turns
 
 if TYPE_CHECKING:
@@ -39,11 +40,14 @@ class RowLengths:
         Samples that a row gives: below 1 where long rows are dropped, above where long texts are cut into several.
     measured
         Whether the tokenizer told the bytes of a token; a guess else.
+    notes
+        What to tell of broken rows among those that were read, as sentences.
     """
 
     lengths: tuple[int, ...]
     per_row: float
     measured: bool
+    notes: tuple[str, ...] = ()
 
     @property
     def mean(self) -> float:
@@ -78,14 +82,16 @@ def sample_lengths(config: Config, tokenizer_folder: Path | None) -> RowLengths 
         A dataset's file does not exist or cannot be read.
     """
     rows: list[tuple[Mapping[str, Any], Dataset]] = []
+    skipped = skipped_by(config)
     for dataset in config.datasets:
         if count_rows(dataset) is None:
             return None
         share = max(1, _READ // len(config.datasets))
-        rows += [(row, dataset) for _, row in read_rows(dataset, limit=share)]
+        rows += [(row, dataset) for _, row in read_rows(dataset, limit=share, seed=config.seed, skipped=skipped)]
     size = _Sizes(config, tokenizer_folder, list(_spread(rows, _TOKENIZED)))
     lengths = [length for row, dataset in rows for length in _cut(size.of(row, dataset), config, dataset)]
-    return RowLengths(tuple(lengths), len(lengths) / len(rows), size.measured) if lengths else None
+    notes = skipped.sentences() if skipped else ()
+    return RowLengths(tuple(lengths), len(lengths) / len(rows), size.measured, notes) if lengths else None
 
 
 class _Sizes:

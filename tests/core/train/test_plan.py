@@ -267,3 +267,12 @@ def test_a_plan_imports_no_torch_and_takes_under_a_second(
     begun = time.process_time()
     make_plan(make_config())
     assert time.process_time() - begun < 1
+
+
+def test_broken_rows_are_told(make_config: Callable[..., Config], tmp_path: Path) -> None:
+    file = tmp_path / "some.jsonl"
+    file.write_text('{"text": "one"}\nbroken\n' + '{"text": "two"}\n' * 9)
+    config = make_config(datasets=[{"path": str(file), "type": "completion"}], broken_rows="skip")
+    [warning] = make_plan(config, hardware=CPU).warnings
+    assert warning.message.startswith("Of the first rows, 1 broken row is left out (broken_rows is skip): ")
+    assert warning.message.endswith("some.jsonl line 2: not valid JSON (expected value at column 1).")

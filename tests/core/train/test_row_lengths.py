@@ -9,6 +9,7 @@ import pytest
 
 from ft_core.config import Config, load_config
 from ft_core.data import load_samples
+from ft_core.errors import DataError
 from ft_core.models.tokenizer import load_tokenizer
 from ft_core.train.row_lengths import RowLengths, sample_lengths
 
@@ -125,3 +126,17 @@ def test_rows_that_are_all_too_long_tell_nothing(
     file = write([{"instruction": "x" * 900, "output": "y"}])
     config = make_config(datasets=[{"path": file, "type": "alpaca"}], sequence_len=64)
     assert sample_lengths(config, None) is None
+
+
+def test_broken_rows_are_left_out_and_told(make_config: Callable[..., Config], tmp_path: Path) -> None:
+    file = tmp_path / "some.jsonl"
+    file.write_text('{"text": "one"}\nbroken\n{"text": "two"}\n')
+    entry = {"path": str(file), "type": "completion"}
+    found = sample_lengths(make_config(datasets=[entry], broken_rows="skip"), None)
+    assert found is not None
+    assert len(found.lengths) == 2
+    assert found.notes == (
+        f"1 broken row is left out (broken_rows is skip): {file} line 2: not valid JSON (expected value at column 1)",
+    )
+    with pytest.raises(DataError, match="line 2"):
+        sample_lengths(make_config(datasets=[entry]), None)

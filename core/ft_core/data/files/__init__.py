@@ -1,6 +1,6 @@
 """Files to rows: one module for each kind of file, lazy where the format allows it."""
 
-from ft_core.data.files.broken import Broken, Row, Skipped, skipped_by
+from ft_core.data.files.broken import MAX_LISTED, Broken, Row, Skipped, skipped_by, told_of
 from ft_core.data.files.kinds import KINDS, DataFile, data_file, kind_of, shown
 from ft_core.data.files.read import (
     Rows,
@@ -13,6 +13,7 @@ from ft_core.data.files.read import (
 
 __all__ = [
     "KINDS",
+    "MAX_LISTED",
     "Broken",
     "DataFile",
     "Row",
@@ -27,4 +28,5 @@ __all__ = [
     "read_file",
     "shown",
     "skipped_by",
+    "told_of",
 ]

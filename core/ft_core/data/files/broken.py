@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -71,11 +72,20 @@ class Skipped:
 
     def sentences(self) -> tuple[str, ...]:
         """Return what to tell of them: nothing where there are none."""
-        if not self.total:
-            return ()
-        rows = "1 broken row is" if self.total == 1 else f"{self.total:,} broken rows are"
-        more = f" ... and {self.total - len(self.first):,} more" if self.total > len(self.first) else ""
-        return (f"{rows} left out (broken_rows is skip): {'; '.join(self.first)}{more}",)
+        return told_of(self.total, self.first)
+
+
+def told_of(total: int, first: Sequence[str]) -> tuple[str, ...]:
+    """Return what to tell of `total` rows that were left out, of which `first` are named.
+
+    >>> told_of(2, ["a.jsonl line 1: not valid JSON"])
+    ('2 broken rows are left out (broken_rows is skip): a.jsonl line 1: not valid JSON ... and 1 more',)
+    """
+    if not total:
+        return ()
+    rows = "1 broken row is" if total == 1 else f"{total:,} broken rows are"
+    more = f" ... and {total - len(first):,} more" if total > len(first) else ""
+    return (f"{rows} left out (broken_rows is skip): {'; '.join(first)}{more}",)
 
 
 def skipped_by(config: Config) -> Skipped | None:
