@@ -59,6 +59,14 @@ def tiny_model(demo_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return folder
 
 
+@pytest.fixture(autouse=True)
+def prepared_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return an empty folder for tokenized data, set as the default one."""
+    folder = tmp_path_factory.mktemp("prepared")
+    monkeypatch.setenv("FT_PREPARED_DIR", str(folder))
+    return folder
+
+
 @pytest.fixture
 def runs_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return an empty runs folder, set as the default one."""

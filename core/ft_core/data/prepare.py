@@ -1,19 +1,23 @@
-"""All the samples of a config: read, tokenised, sieved, mixed, and parted for training and evaluation."""
+"""All the samples of a config: read and sieved or taken from the cache, mixed, and parted for training and evaluation."""
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ft_core.data.entry import Entry, load_entry
+from ft_core.data.files import told_of
 from ft_core.data.formats import resolve_format
-from ft_core.data.sample import Sample, Samples
-from ft_core.data.sources import count_rows, read_rows
-from ft_core.data.tokenize import iterate_samples
+from ft_core.data.sieve import BROKEN, EQUAL, Tally, require_some
+from ft_core.data.sources import count_rows
+from ft_core.data.sources.reading import OnWait
+from ft_core.data.stored import StoredSamples
 from ft_core.errors import DataError
 
 if TYPE_CHECKING:
@@ -21,32 +25,49 @@ if TYPE_CHECKING:
 
     from ft_core.config import Config, Dataset
 
-TOO_LONG = "longer than sequence_len"
-TOO_SHORT = "shorter than 2 tokens"
-NOTHING_TRAINED = "nothing trained"
-
-# A token is predicted from those before it, so one alone teaches nothing.
-_SHORTEST = 2
+NOT_TRAINED = ("stepwise_supervised",)
+"""Types whose labels are no tokens, so that the loss of a language model does not fit them."""
 
 Progress = Callable[[int, "int | None"], None]
 
 
-def drop_reason(config: Config, sample: Sample) -> str | None:
-    """Return why training leaves a sample out, or None where it does not."""
-    if len(sample) > config.sequence_len:
-        return TOO_LONG
-    if len(sample) < _SHORTEST:
-        return TOO_SHORT
-    # The first token is predicted from nothing, so a label there trains nothing.
-    if not sample.trained or not (sample.labels[1:] >= 0).any():
-        return NOTHING_TRAINED
-    return None
+@dataclass(frozen=True)
+class Samples:
+    """All samples of a config.
+
+    Attributes
+    ----------
+    train, eval
+        What is trained and what is evaluated on.
+    entries
+        What became of each dataset, those for evaluation last.
+    dropped
+        How many samples were left out, by reason.
+    truncated
+        How many samples of both lists lost their end.
+    warnings
+        What is doubtful about the data, as sentences.
+    """
+
+    train: StoredSamples
+    eval: StoredSamples
+    entries: tuple[Entry, ...] = ()
+    dropped: Mapping[str, int] = field(default_factory=dict[str, int])
+    truncated: int = 0
+    warnings: tuple[str, ...] = ()
 
 
 def load_samples(
-    config: Config, tokenizer: PreTrainedTokenizerBase, *, on_progress: Progress | None = None
+    config: Config,
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    processes: int = 1,
+    on_progress: Progress | None = None,
+    on_wait: OnWait | None = None,
 ) -> Samples:
     """Return what a run trains and evaluates on.
+
+    Samples that were made before, of the same bytes in the same way, are taken from the cache; others are put there.
 
     The order depends on the seed alone: all samples are shuffled, and the last ones, as many as val_set_size says, are
     for evaluation. Where there are test_datasets, these are, and nothing is taken off.
@@ -57,32 +78,59 @@ def load_samples(
         What says which datasets, and how.
     tokenizer
         As `ft_core.models.load_tokenizer` returns it.
+    processes
+        How many processes tokenize at most, where the config does not say it.
     on_progress
         Called now and then with the rows read so far, and the rows in all (None where that is not known).
+    on_wait
+        Is told of downloads.
 
     Raises
     ------
     DataError
         A dataset cannot be read, a row does not fit its type, a sample is too long under ``excess_length_strategy:
-        raise``, or no sample is left.
+        raise``, no sample is left, or the cache cannot be written.
     """
-    entries = (*config.datasets, *config.test_datasets)
-    sieve = _Sieve(config, tokenizer, _Progress(on_progress, _total_rows(entries) if on_progress else None))
-    train = [sample for entry in config.datasets for sample in sieve.pass_through(entry)]
-    sieve.require_some(train, "to train on")
-    if config.shuffle_merged_datasets:
-        # The permutation that Dataset.shuffle(seed) of the datasets library gives, and so Axolotl's.
-        order = np.random.default_rng(config.seed).permutation(len(train))
-        train = [train[index] for index in order]
-    if config.test_datasets:
-        held_out = [sample for entry in config.test_datasets for sample in sieve.pass_through(entry)]
-        sieve.require_some(held_out, "to evaluate on")
+    datasets = (*config.datasets, *config.test_datasets)
+    for dataset in datasets:
+        if dataset.type in NOT_TRAINED:
+            raise DataError(
+                f"{dataset.path}: type: {dataset.type} cannot be trained yet; its rows can be inspected.",
+                "Use another type, or remove the dataset.",
+            )
+    progress = _Progress(on_progress, _total_rows(datasets) if on_progress else None)
+    processes = config.dataset_num_proc or processes
+
+    def load(these: Sequence[Dataset]) -> list[Entry]:
+        return [load_entry(config, tokenizer, each, processes, progress.advance, on_wait) for each in these]
+
+    trained = load(config.datasets)
+    train_tally = _total(trained)
+    require_some(train_tally, config, "to train on")
+    tested = load(config.test_datasets)
+    test_tally = _total(tested)
+    train = StoredSamples([entry.table for entry in trained], _order(config, trained))
+    held_out = StoredSamples([entry.table for entry in tested])
+    if config.dataset_exact_deduplication:
+        seen: set[bytes] = set()
+        train = _without_equal(train, seen, train_tally)
+        held_out = _without_equal(held_out, seen, test_tally)
+    if tested:
+        require_some(test_tally, config, "to evaluate on")
     else:
         count = _held_out(config.val_set_size, len(train))
         train, held_out = train[: len(train) - count], train[len(train) - count :]
-    truncated = sum(1 for sample in (*train, *held_out) if sample.cut)
-    warnings = (warning for entry in entries for warning in resolve_format(config, entry, tokenizer).warnings)
-    return Samples(train, held_out, dict(sieve.dropped), truncated, tuple(dict.fromkeys(warnings)))
+    warnings = [warning for each in datasets for warning in resolve_format(config, each, tokenizer).warnings]
+    total = _total([*trained, *tested])
+    warnings += told_of(total.dropped[BROKEN], total.broken)
+    return Samples(
+        train,
+        held_out,
+        entries=(*trained, *tested),
+        dropped=dict(train_tally.dropped + test_tally.dropped),
+        truncated=int((train.cut > 0).sum() + (held_out.cut > 0).sum()),
+        warnings=tuple(dict.fromkeys(warnings)),
+    )
 
 
 @dataclass
@@ -99,53 +147,48 @@ class _Progress:
             self.report(self.done, self.total)
 
 
-@dataclass
-class _Sieve:
-    """Reads datasets, and counts what it leaves out and which rules masked that."""
-
-    config: Config
-    tokenizer: PreTrainedTokenizerBase
-    progress: _Progress
-    dropped: Counter[str] = field(default_factory=Counter[str])
-    rules: Counter[str] = field(default_factory=Counter[str])
-
-    def pass_through(self, dataset: Dataset) -> list[Sample]:
-        """Return the samples of a dataset that can be trained on."""
-        kept: list[Sample] = []
-        for batch in iterate_samples(self.config, read_rows(dataset), self.tokenizer, dataset):
-            for sample in batch:
-                reason = drop_reason(self.config, sample)
-                if reason is None:
-                    kept.append(sample)
-                    continue
-                if reason == TOO_LONG and self.config.excess_length_strategy == "raise":
-                    raise _too_long(sample, self.config.sequence_len)
-                self.dropped[reason] += 1
-                if reason == NOTHING_TRAINED:
-                    self.rules.update({span.rule for span in sample.spans if span.role != "template"})
-                    self.rules["truncation cut off what is trained"] += bool(sample.cut)
-            self.progress.advance(len({sample.row for sample in batch}))
-        return kept
-
-    def require_some(self, samples: Sequence[Sample], purpose: str) -> None:
-        """Raise where no sample is left, with the reasons."""
-        if samples:
-            return
-        reasons = ", ".join(f"{count:,} {reason}" for reason, count in self.dropped.most_common())
-        fix = (
-            f"Raise sequence_len (it is {self.config.sequence_len}), or set excess_length_strategy: truncate."
-        )
-        if self.dropped.most_common(1)[0][0] != TOO_LONG:
-            rules = "; ".join(rule for rule, count in self.rules.most_common(3) if count)
-            fix = f"These rules decided: {rules}." if rules else "Check that the rows hold text."
-        raise DataError(f"No sample is left {purpose}: {reasons}.", fix)
+def _total(entries: Iterable[Entry]) -> Tally:
+    total = Tally()
+    for entry in entries:
+        total.add(entry.tally)
+    return total
 
 
-def _too_long(sample: Sample, sequence_len: int) -> DataError:
-    return DataError(
-        f"{sample.source}, row {sample.row + 1}: {len(sample):,} tokens are more than sequence_len ({sequence_len:,}).",
-        "Raise sequence_len, or set excess_length_strategy to drop or truncate.",
-    )
+def _order(config: Config, entries: Sequence[Entry]) -> NDArray[np.int64]:
+    """Return the order in which samples are trained; their numbers count through all entries.
+
+    The permutations are those that ``Dataset.shuffle(seed)`` of the datasets library gives, and so Axolotl's.
+    """
+    sizes = [len(entry.table) for entry in entries]
+    order = np.arange(sum(sizes))
+    # As in Axolotl, where there is nothing to join this says nothing.
+    if config.shuffle_before_merging_datasets and len(entries) > 1:
+        starts = np.cumsum([0, *sizes[:-1]])
+        shuffled = [start + _shuffled(size, config.seed) for start, size in zip(starts, sizes, strict=True)]
+        order = np.concatenate(shuffled)
+    if config.shuffle_merged_datasets:
+        order = order[_shuffled(len(order), config.seed)]
+    return order
+
+
+def _shuffled(size: int, seed: int) -> NDArray[np.int64]:
+    return np.random.default_rng(seed).permutation(size)
+
+
+def _without_equal(samples: StoredSamples, seen: set[bytes], tally: Tally) -> StoredSamples:
+    """Return the samples whose ids and labels are not in `seen` yet, and put them in there; count the others."""
+    first: list[int] = []
+    for position, sample in enumerate(samples):
+        digest = hashlib.blake2b(
+            sample.input_ids.tobytes() + sample.labels.tobytes(), digest_size=16
+        ).digest()
+        if digest not in seen:
+            seen.add(digest)
+            first.append(position)
+    if len(first) < len(samples):
+        tally.dropped[EQUAL] += len(samples) - len(first)
+        tally.samples -= len(samples) - len(first)
+    return samples.take(np.array(first, np.int64))
 
 
 def _held_out(val_set_size: float, total: int) -> int:

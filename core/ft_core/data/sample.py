@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -82,29 +81,6 @@ class Sample:
     def trained(self) -> int:
         """How many tokens are trained on."""
         return int(np.count_nonzero(self.labels != IGNORE))
-
-
-@dataclass(frozen=True)
-class Samples:
-    """All samples of a config.
-
-    Attributes
-    ----------
-    train, eval
-        What is trained and what is evaluated on.
-    dropped
-        How many samples were left out, by reason.
-    truncated
-        How many samples of both lists lost their end.
-    warnings
-        What is doubtful about the data, as sentences.
-    """
-
-    train: list[Sample]
-    eval: list[Sample]
-    dropped: Mapping[str, int] = field(default_factory=dict[str, int])
-    truncated: int = 0
-    warnings: tuple[str, ...] = ()
 
 
 def _read_only(values: ArrayLike) -> NDArray[np.int32]:

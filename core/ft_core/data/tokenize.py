@@ -10,7 +10,7 @@ it returned.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any, cast
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from ft_core.data.document import TEMPLATE_ROLE, Chunk, Document, Format, Piece, Tokenized
 from ft_core.data.encode import Encoded, encode, tokens_before_text
+from ft_core.data.files import Skipped
 from ft_core.data.formats import resolve_format
 from ft_core.data.given import given_sample
 from ft_core.data.sample import IGNORE, Sample, Span
@@ -30,8 +31,11 @@ if TYPE_CHECKING:
 
     from ft_core.config import Config, Dataset
 
-# Enough rows for the tokenizer to work on many texts in one call, few enough to show progress and to hold in memory.
-_BATCH = 256
+BATCH = 256
+"""Rows of one call: enough for the tokenizer to work on many texts, few enough to show progress and to hold in memory."""
+
+NumberedRow = tuple[int, Mapping[str, Any]]
+"""A row, and its number in its source, counted from 0."""
 
 
 def tokenize_rows(
@@ -41,12 +45,13 @@ def tokenize_rows(
     *,
     dataset: Dataset | None = None,
     first_row: int = 0,
+    skipped: Skipped | None = None,
 ) -> list[Sample]:
     """Return the samples of `rows`, in order.
 
     Every row gives one sample, except that a long ``completion`` gives one for each sequence_len tokens, and a long
     ``pretrain`` one for each window. Samples that
-    training will leave out are here too (`ft_core.data.prepare.drop_reason` tells them); with ``excess_length_strategy:
+    training will leave out are here too (`ft_core.data.sieve.drop_reason` tells them); with ``excess_length_strategy:
     truncate`` they come truncated.
 
     Parameters
@@ -61,6 +66,8 @@ def tokenize_rows(
         Which entry of ``config.datasets`` the rows are of. Default: the first.
     first_row
         The number of the first row in its source.
+    skipped
+        Counts the rows that do not fit the type, which are left out. Default: the first one is an error.
 
     Raises
     ------
@@ -68,35 +75,46 @@ def tokenize_rows(
         A row does not fit the dataset's type; the message names the row.
     """
     entry = dataset or config.datasets[0]
-    return [
-        sample
-        for batch in iterate_samples(config, enumerate(rows, first_row), tokenizer, entry)
-        for sample in batch
-    ]
+    tokenize_batch = batch_tokenizer(config, tokenizer, entry)
+    numbered = iter(enumerate(rows, first_row))
+    samples: list[Sample] = []
+    while batch := list(islice(numbered, BATCH)):
+        samples += tokenize_batch(batch, skipped)
+    return samples
 
 
-def iterate_samples(
-    config: Config,
-    numbered_rows: Iterable[tuple[int, Mapping[str, Any]]],
-    tokenizer: PreTrainedTokenizerBase,
-    dataset: Dataset,
-) -> Iterator[list[Sample]]:
-    """Yield the samples of `numbered_rows` (row number and row), one list for each few hundred rows."""
+def batch_tokenizer(
+    config: Config, tokenizer: PreTrainedTokenizerBase, dataset: Dataset
+) -> Callable[[Sequence[NumberedRow], Skipped | None], list[Sample]]:
+    """Return the function from a few hundred rows to their samples, with all settled that does not depend on rows.
+
+    Its second argument counts the rows that do not fit the type; with None, the first of them is an error.
+
+    What a row becomes does not depend on the rows beside it, but whether the columns that the type needs are there is
+    asked of all rows of a call together.
+    """
     form = resolve_format(config, dataset, tokenizer)
     prefix = tokens_before_text(tokenizer)
-    iterator = iter(numbered_rows)
-    while batch := list(islice(iterator, _BATCH)):
+
+    def tokenize_batch(batch: Sequence[NumberedRow], skipped: Skipped | None) -> list[Sample]:
         _require_fields(form, batch, dataset)
-        documents = [_render(form, row, number, dataset) for number, row in batch]
+        numbered: list[tuple[int, Document | Tokenized]] = []
+        for number, row in batch:
+            try:
+                numbered.append((number, _render(form, row, number, dataset)))
+            except DataError as error:  # noqa: PERF203 - a batch is a few hundred rows
+                if skipped is None:
+                    raise
+                skipped.add(dataset.path, error.message)
         texts = [
             chunk.text
-            for document in documents
+            for _, document in numbered
             if isinstance(document, Document)
             for chunk in document.chunks
         ]
         encoded = iter(encode(tokenizer, texts))
         samples: list[Sample] = []
-        for (number, _), document in zip(batch, documents, strict=True):
+        for number, document in numbered:
             if isinstance(document, Tokenized):
                 samples.append(given_sample(document, config, tokenizer, number, dataset.path))
                 continue
@@ -111,10 +129,12 @@ def iterate_samples(
                 for body, chunk in zip(bodies, document.chunks, strict=True)
             ]
             samples += _cut(_join(closed), document, config, number, dataset.path)
-        yield samples
+        return samples
+
+    return tokenize_batch
 
 
-def _require_fields(form: Format, batch: Sequence[tuple[int, Mapping[str, Any]]], dataset: Dataset) -> None:
+def _require_fields(form: Format, batch: Sequence[NumberedRow], dataset: Dataset) -> None:
     """Raise where no row of `batch` has a column that the format needs."""
     columns = list(dict.fromkeys(key for _, row in batch for key in row))
     for name in form.fields:
@@ -133,9 +153,26 @@ def _require_fields(form: Format, batch: Sequence[tuple[int, Mapping[str, Any]]]
 def _render(form: Format, row: Mapping[str, Any], number: int, dataset: Dataset) -> Document | Tokenized:
     """Return the document of a row, or raise with the row's number (from 1, as people count)."""
     try:
-        return form.render(row)
+        document = form.render(row)
+        if isinstance(document, Document):
+            for chunk in document.chunks:
+                _require_characters(chunk.text)
+        return document
     except DataError as error:
         raise DataError(f"{dataset.path}, row {number + 1}: {error.message}", error.fix) from error
+
+
+def _require_characters(text: str) -> None:
+    r"""Raise where `text` holds half of a surrogate pair, as ``"\ud83d"`` in JSON may: no tokenizer takes it."""
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            half = f"\\u{ord(text[error.start]):x}"
+            raise DataError(
+                f"A text holds {half}, which is half of a character.",
+                "Write the whole character, or drop it.",
+            ) from error
 
 
 @dataclass(frozen=True)

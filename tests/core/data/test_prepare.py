@@ -49,6 +49,7 @@ def rows_of(samples: list[Sample]) -> list[int]:
 
 COMPLETION = {"type": "completion"}
 CHATML = {"chat_template": "chatml"}
+REPEATED = [{"text": text} for text in ("a b", "c d", "a b", "e f", "c d", "a b")]
 
 
 class TestOrder:
@@ -190,3 +191,92 @@ def test_a_template_that_never_ends_a_turn_is_a_warning(prepare: Callable[..., A
         "set eot_tokens to the token that does end a turn in this template."
     )
     assert prepare([chat("Yes.")], CHATML).warnings == ()
+
+
+class TestShortest:
+    def test_min_sample_len_is_the_shortest_that_is_kept(self, prepare: Callable[..., Any]) -> None:
+        rows = [{"text": "One"}, {"text": "One two three four"}, {"text": "One two three four five"}]
+        lengths = prepare(rows, COMPLETION, shuffle_merged_datasets=False).train.lengths.tolist()
+        assert lengths == [2, 5, 6]
+        samples = prepare(rows, COMPLETION, min_sample_len=6)
+        assert (samples.train.lengths.tolist(), samples.dropped) == ([6], {"shorter than 6 tokens": 2})
+
+    def test_one_token_is_never_enough(self, prepare: Callable[..., Any]) -> None:
+        rows = [{"text": ""}, {"text": "One two"}]
+        assert prepare(rows, COMPLETION, min_sample_len=1).dropped == {"shorter than 2 tokens": 1}
+
+    def test_none_left_says_which_key(self, prepare: Callable[..., Any]) -> None:
+        with pytest.raises(DataError) as caught:
+            prepare([{"text": "One"}], COMPLETION, min_sample_len=10)
+        assert caught.value.message == "No sample is left to train on: 1 shorter than 10 tokens."
+        assert caught.value.fix == "Lower min_sample_len (it is 10)."
+
+
+class TestDeduplication:
+    def test_the_first_in_the_order_of_training_stays(self, prepare: Callable[..., Any]) -> None:
+        keys = {"dataset_exact_deduplication": True}
+        samples = prepare(REPEATED, COMPLETION, shuffle_merged_datasets=False, **keys)
+        assert rows_of(samples.train) == [0, 1, 3]
+        assert samples.dropped == {"equal to an earlier sample": 3}
+
+        order = np.random.default_rng(42).permutation(6).tolist()
+        texts = [REPEATED[row]["text"] for row in order]
+        first = [row for place, row in enumerate(order) if texts.index(texts[place]) == place]
+        assert rows_of(prepare(REPEATED, COMPLETION, **keys).train) == first
+
+    def test_without_it_all_stay(self, prepare: Callable[..., Any]) -> None:
+        samples = prepare(REPEATED, COMPLETION)
+        assert (len(samples.train), samples.dropped) == (6, {})
+
+    def test_equal_ids_with_other_labels_are_another_sample(self, prepare: Callable[..., Any]) -> None:
+        entries = [
+            {"path": "rows.jsonl", "type": "chat_template", "roles_to_train": roles, **CHATML}
+            for roles in (["assistant"], ["user"], ["assistant"])
+        ]
+        samples = prepare(
+            [chat("Yes.")], datasets=entries, shuffle_merged_datasets=False, dataset_exact_deduplication=True
+        )
+        assert (len(samples.train), samples.dropped) == (2, {"equal to an earlier sample": 1})
+
+    def test_what_is_trained_on_is_not_evaluated_on(self, prepare: Callable[..., Any]) -> None:
+        Path("test.jsonl").write_text('{"text": "a b"}\n{"text": "x y"}\n{"text": "x y"}\n')
+        test = [{"path": "test.jsonl", **COMPLETION}]
+        samples = prepare(REPEATED, COMPLETION, test_datasets=test, dataset_exact_deduplication=True)
+        assert (len(samples.train), rows_of(samples.eval)) == (3, [1])
+        assert samples.dropped == {"equal to an earlier sample": 5}
+
+    def test_nothing_left_to_evaluate_on_is_an_error(self, prepare: Callable[..., Any]) -> None:
+        Path("test.jsonl").write_text('{"text": "a b"}\n')
+        test = [{"path": "test.jsonl", **COMPLETION}]
+        with pytest.raises(DataError) as caught:
+            prepare(REPEATED, COMPLETION, test_datasets=test, dataset_exact_deduplication=True)
+        assert caught.value.message == "No sample is left to evaluate on: 1 equal to an earlier sample."
+        assert caught.value.fix == "Give other rows for it, or remove dataset_exact_deduplication."
+
+    def test_val_set_size_is_of_what_is_left(self, prepare: Callable[..., Any]) -> None:
+        samples = prepare(REPEATED, COMPLETION, val_set_size=1, dataset_exact_deduplication=True)
+        assert (len(samples.train), len(samples.eval)) == (2, 1)
+
+
+class TestShufflingBeforeMerging:
+    def order(self, prepare: Callable[..., Any], datasets: int, **keys: Any) -> list[tuple[str, int]]:
+        paths = ["rows.jsonl", "other.jsonl"][:datasets]
+        Path("other.jsonl").write_text("".join(json.dumps(row) + "\n" for row in texts(4)))
+        entries = [{"path": path, **COMPLETION} for path in paths]
+        samples = prepare(texts(6), datasets=entries, shuffle_before_merging_datasets=True, **keys)
+        return [(sample.source, sample.row) for sample in samples.train]
+
+    def test_each_dataset_is_shuffled_by_itself(self, prepare: Callable[..., Any]) -> None:
+        from datasets import Dataset, concatenate_datasets
+
+        kept = self.order(prepare, 2, shuffle_merged_datasets=False)
+        one, two = (Dataset.from_dict({"row": range(count)}).shuffle(seed=42) for count in (6, 4))
+        assert kept == [("rows.jsonl", row) for row in one["row"]] + [
+            ("other.jsonl", row) for row in two["row"]
+        ]
+
+        mixed = concatenate_datasets([one, two]).shuffle(seed=42)["row"]
+        assert [row for _, row in self.order(prepare, 2)] == list(mixed)
+
+    def test_one_dataset_has_nothing_to_be_joined_with(self, prepare: Callable[..., Any]) -> None:
+        assert [row for _, row in self.order(prepare, 1, shuffle_merged_datasets=False)] == [0, 1, 2, 3, 4, 5]

@@ -59,9 +59,6 @@ def check_data(asked: Asked) -> None:
     refuse_pairs(asked, PAIRS)
     _check_twice(asked)
     _check_trained_inputs(asked)
-    if draft.given("dataset_prepared_path"):
-        message = "'dataset_prepared_path' has no effect: tokenized data is not kept on disk yet"
-        draft.warn(("dataset_prepared_path",), message, "remove it, or leave it for later")
 
 
 def _check_streams(asked: Asked) -> None:

@@ -8,7 +8,17 @@ from typing import Annotated, Any, Literal, cast
 from ft_core.config.problems import shown
 from ft_core.config.schema.dataset import STREAMED, Dataset, PretrainingDataset
 from ft_core.config.schema.topic import Topic
-from ft_core.config.schema.values import Checked, Choice, Flag, Number, Planned, Text, Whole, rejected
+from ft_core.config.schema.values import (
+    Checked,
+    Choice,
+    Flag,
+    Number,
+    PathText,
+    Planned,
+    Text,
+    Whole,
+    rejected,
+)
 
 HELD = Planned("remove it: all rows are tokenized before training")
 IN_PROCESS = Planned("remove it: batches are made in the training process")
@@ -67,14 +77,13 @@ class DataKeys(Topic):
     """Whether the samples of all datasets are mixed (by seed) before the evaluation samples are taken off.
     Example: ``shuffle_merged_datasets: false``."""
 
-    shuffle_before_merging_datasets: Annotated[
-        bool, Flag(), Planned("remove it: shuffle_merged_datasets mixes all samples")
-    ] = False
-    """Whether the rows of each dataset are shuffled before the datasets are joined.
-    Example: ``shuffle_before_merging_datasets: true``."""
+    shuffle_before_merging_datasets: Annotated[bool, Flag()] = False
+    """Whether the samples of each of several datasets are shuffled (by seed) before the datasets are joined. It says
+    something where shuffle_merged_datasets is false. Example: ``shuffle_before_merging_datasets: true``."""
 
-    dataset_exact_deduplication: Annotated[bool, Flag(), Planned("remove equal rows from the data")] = False
-    """Whether samples that are equal to an earlier one are left out, in the evaluation data too.
+    dataset_exact_deduplication: Annotated[bool, Flag()] = False
+    """Whether samples whose ids and labels are those of an earlier one are left out. A sample that is evaluated on is also
+    left out where it is trained on.
     Example: ``dataset_exact_deduplication: true``."""
 
     group_by_length: Annotated[bool, Flag(), IN_RANDOM_ORDER] = False
@@ -85,8 +94,10 @@ class DataKeys(Topic):
     """Whether samples are trained in the order of the data, such as easy ones first.
     Example: ``curriculum_sampling: true``."""
 
-    dataset_prepared_path: Annotated[str | None, Text()] = None
-    """Accepted, without effect: tokenized data is not kept on disk yet. Example: ``dataset_prepared_path: prepared``."""
+    dataset_prepared_path: Annotated[str | None, PathText()] = None
+    """Folder that keeps tokenized data, so that a later run of the same data starts at once; an edited file or another
+    setting is other data. Default: a folder in the user's cache that holds at most 20 GiB.
+    Example: ``dataset_prepared_path: prepared``."""
 
     push_dataset_to_hub: Annotated[
         str | None, Text(), Planned("remove it: tokenized data stays on this machine")
@@ -103,16 +114,13 @@ class DataKeys(Topic):
     """Whether rows are tokenized while training, batch by batch, as images need it.
     Example: ``skip_prepare_dataset: true``."""
 
-    dataset_num_proc: Annotated[
-        int | None, Whole(minimum=1), Planned("remove it: data is tokenized in one process")
-    ] = None
-    """Processes that read and tokenize the data. Default in Axolotl: one for each processor core.
+    dataset_num_proc: Annotated[int | None, Whole(minimum=1)] = None
+    """Processes that tokenize the data, at most; what takes a few seconds is done in one. Default: one for each processor
+    core.
     Example: ``dataset_num_proc: 4``."""
 
-    dataset_keep_in_memory: Annotated[
-        bool, Flag(), Planned("remove it: rows are read from disk as they are needed")
-    ] = False
-    """Whether the data is held in memory while it is tokenized, in place of being read from disk.
+    dataset_keep_in_memory: Annotated[bool, Flag()] = False
+    """Whether tokenized data is read into memory before training, in place of being read from disk as it is needed.
     Example: ``dataset_keep_in_memory: true``."""
 
     dataset_shard_num: Annotated[int | None, Whole(minimum=1), NOT_SHARDED] = None

@@ -57,9 +57,7 @@ class SequenceKeys(Topic):
     ] = None
     """The longest sample that is evaluated on, in tokens. Default: sequence_len. Example: ``eval_sequence_len: 4096``."""
 
-    min_sample_len: Annotated[
-        int | None, Whole(minimum=1), Planned("remove it, and the short rows from the data")
-    ] = None
+    min_sample_len: Annotated[int | None, Whole(minimum=1)] = None
     """The shortest sample that is trained on, in tokens; shorter ones are dropped. Default: 2.
     Example: ``min_sample_len: 16``."""
 

@@ -81,14 +81,6 @@ ERRORS = [
 
 WARNINGS = [
     (
-        "dataset_prepared_path: prepared",
-        4,
-        1,
-        "'dataset_prepared_path' has no effect: tokenized data is not kept on disk yet",
-        "remove it, or leave it for later",
-        "",
-    ),
-    (
         "datasets: [{path: a/b, type: alpaca}, {path: a/b, type: alpaca}]",
         3,
         39,

@@ -71,9 +71,7 @@ def test_the_keys_of_pretraining_data_are_explained():
     ("line", "fix"),
     [
         ("group_by_length: true", "remove it: samples are trained in random order"),
-        ("dataset_exact_deduplication: true", "remove equal rows from the data"),
         ("remove_unused_columns: true", "remove it: the model gets the columns that it reads"),
-        ("dataset_num_proc: 4", "remove it: data is tokenized in one process"),
         ("dataset_shard_num: 4", "use a slice in each dataset, such as 'split: train[:10%]'"),
         ("streaming: true", "remove it: all rows are tokenized before training"),
     ],

@@ -84,7 +84,6 @@ def test_refused(complaint, line, message, fix):
         ("batch_flattening: auto", ROWS),
         ("sample_packing_bin_size: 100", ROWS),
         ("eval_sequence_len: 64", "remove it: sequence_len is the limit in evaluation too"),
-        ("min_sample_len: 8", "remove it, and the short rows from the data"),
         ("flash_attn_cross_entropy: true", "remove it: results are the same; only speed differs"),
     ],
 )
