@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ft_core.config.functions import SUFFIX, split_function, with_whole_path
 from ft_core.config.problems import did_you_mean
 from ft_core.config.schema.dataset import SAME_NAMES, Dataset
-from ft_core.config.schema.dataset_type import FunctionSource
+from ft_core.config.schema.dataset_type import FunctionSource, is_function
 from ft_core.data.document import Document, Format, Tokenized
 from ft_core.data.formats import chat_template
 from ft_core.data.formats.columns import kind_of
@@ -117,6 +117,23 @@ def load_function(name: str) -> Callable[[dict[str, Any]], Any]:
     )
 
 
+def function_files(dataset: Dataset) -> list[Path]:
+    """Return the files that a type which is a function may depend on: its own and those beside it, or of its package.
+
+    A function among the installed modules has its own file; a type that is no such function has none.
+    """
+    if not isinstance(dataset.type, str) or not is_function(dataset.type):
+        return []
+    place, _ = split_function(with_whole_path(dataset.type))
+    if place.endswith(SUFFIX):
+        root = _root(file := Path(place))
+        inside = file.relative_to(root).parts
+        beside = (root / inside[0]).rglob(f"*{SUFFIX}") if len(inside) > 1 else root.glob(f"*{SUFFIX}")
+        return sorted({file, *beside})
+    origin = getattr(_import(place, dataset.type), "__file__", None)
+    return [Path(origin)] if origin else []
+
+
 def _run_code(form: FunctionSource) -> Callable[[dict[str, Any]], Any]:
     """Return the function of a type that is code."""
     namespace: dict[str, Any] = {"__name__": f"ft_function_{form.name}"}
@@ -133,17 +150,14 @@ def _run_file(file: Path, name: str) -> ModuleType:
     """Return the module of a file, run anew, so that an edited file is never taken for what it was."""
     if not file.is_file():
         raise DataError(f"type: {name}: there is no file '{file}'.", "Check the path.")
-    root = file.parent
-    names = [] if file.stem == "__init__" else [file.stem]
-    while (root / "__init__.py").is_file():
-        names.insert(0, root.name)
-        root = root.parent
+    root = _root(file)
     # Last on the path: a user's datasets.py is not to stand in for the library.
     if str(root) not in sys.path:
         sys.path.append(str(root))
     try:
         if root != file.parent:
-            module_name = ".".join(names)
+            inside = file.relative_to(root).with_suffix("").parts
+            module_name = ".".join(inside[:-1] if inside[-1] == "__init__" else inside)
             loaded = sys.modules.get(module_name)
             return importlib.reload(loaded) if loaded else importlib.import_module(module_name)
         # Under a name of its own, for the same reason.
@@ -156,6 +170,14 @@ def _run_file(file: Path, name: str) -> ModuleType:
     except Exception as error:
         raise DataError(f"type: {name}: {file} cannot be loaded: {_reason(error)}.") from error
     return module
+
+
+def _root(file: Path) -> Path:
+    """Return the folder that a file is imported from: its own, or that of the package it belongs to."""
+    root = file.parent
+    while (root / "__init__.py").is_file():
+        root = root.parent
+    return root
 
 
 def _import(module: str, name: str) -> ModuleType:

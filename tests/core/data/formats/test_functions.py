@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import doctest
 import sys
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ft_core.config import ConfigError, load_config
+from ft_core.config import Config, ConfigError, load_config
 from ft_core.data import Sample
 from ft_core.data.formats import columns, functions, styles
 from ft_core.errors import DataError
@@ -159,6 +160,24 @@ def test_what_goes_wrong_is_told_as_it_is(
         samples({"type": name}, ROW)
 
     assert caught.value.message == message.replace("{folder}", str(folder))
+
+
+def test_files_that_it_may_depend_on(folder: Path, make_config: Callable[..., Config]) -> None:
+    (folder / "beside.py").write_text("")
+    (folder / "pack" / "deep").mkdir(parents=True)
+    for name in ("pack/__init__.py", "pack/inner.py", "pack/deep/more.py"):
+        (folder / name).write_text("")
+
+    def files(kind: Any) -> list[str]:
+        [dataset] = make_config({"type": kind}).datasets
+        return [str(file.relative_to(folder)) for file in functions.function_files(dataset)]
+
+    assert files("rows.ask") == files("rows.py:ask") == ["beside.py", "rows.py"]
+    assert files("pack.inner.ask") == ["pack/__init__.py", "pack/deep/more.py", "pack/inner.py"]
+    assert files("alpaca") == files("") == files({"python": "def ask(row): ..."}) == files({}) == []
+
+    [dataset] = make_config({"type": "textwrap.dedent"}).datasets
+    assert functions.function_files(dataset) == [Path(textwrap.__file__)]
 
 
 @pytest.mark.usefixtures("folder")
