@@ -3,7 +3,7 @@
 Each token is a box. A trained token is underlined and framed with a full line, a masked one is struck through and
 framed with dots, so that the difference does not rest on colour. Special tokens are bold, spaces and line ends are
 drawn as signs, and the title of each box says its place, its id, its role and the rule that decided.
-The tokens come from :func:`ft_core.data.tokenize_rows`, the one function that training uses as well.
+The tokens come from :func:`ft_core.data.tokenize.batch_tokenizer`, the one function that training uses as well.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from ft_core.config import Config
-from ft_core.data import IGNORE, Sample, Span, drop_reason, read_rows, tokenize_rows
+from ft_core.data import IGNORE, Sample, Span, drop_reason, read_rows
+from ft_core.data.files import skipped_by
+from ft_core.data.tokenize import batch_tokenizer
 from ft_jupyter.markup import CARD, MONO, MUTED, number, text
 
 TOKEN_LIMIT = 1024
@@ -38,15 +40,23 @@ class Samples:
         Where they are from.
     dropped
         For each sample why training leaves it out, None where it does not.
+    notes
+        What is to be told of rows that are not among them, as sentences.
     """
 
     def __init__(
-        self, samples: Sequence[Sample], tokenizer: Any, *, title: str, dropped: Sequence[str | None]
+        self,
+        samples: Sequence[Sample],
+        tokenizer: Any,
+        *,
+        title: str,
+        dropped: Sequence[str | None],
+        notes: Sequence[str] = (),
     ) -> None:
         self.samples = tuple(samples)
         headings = [heading(sample, reason) for sample, reason in zip(samples, dropped, strict=True)]
-        self._html = _html(self.samples, headings, tokenizer, title)
-        self._text = _text(self.samples, headings, title)
+        self._html = _html(self.samples, headings, tokenizer, title, notes)
+        self._text = "\n".join((_text(self.samples, headings, title), *notes))
 
     def __repr__(self) -> str:
         return self._text
@@ -69,13 +79,13 @@ def first_samples(config: Config, rows: int = 3) -> Samples:
     from ft_core.models import load_tokenizer
 
     dataset = config.datasets[0]
-    wanted = list(read_rows(dataset, limit=rows))
+    skipped = skipped_by(config)
+    wanted = list(read_rows(dataset, limit=rows, seed=config.seed, skipped=skipped))
     tokenizer = load_tokenizer(config)
-    samples = tokenize_rows(
-        config, [row for _, row in wanted], tokenizer, dataset=dataset, first_row=wanted[0][0]
-    )
+    samples = batch_tokenizer(config, tokenizer, dataset)(wanted, skipped)
     fates = [drop_reason(config, sample) for sample in samples]
-    return Samples(samples, tokenizer, title=dataset.path, dropped=fates)
+    notes = skipped.sentences() if skipped else ()
+    return Samples(samples, tokenizer, title=dataset.path, dropped=fates, notes=notes)
 
 
 def token_text(token_id: int, tokenizer: Any) -> str:
@@ -105,7 +115,9 @@ def heading(sample: Sample, dropped: str | None) -> str:
     return f"{words}. Left out of training: {dropped}." if dropped else words
 
 
-def _html(samples: Sequence[Sample], headings: Sequence[str], tokenizer: Any, title: str) -> str:
+def _html(
+    samples: Sequence[Sample], headings: Sequence[str], tokenizer: Any, title: str, notes: Sequence[str]
+) -> str:
     """Return all samples as HTML, the legend first."""
     special = {int(token) for token in tokenizer.all_special_ids}
     legend = (
@@ -118,7 +130,8 @@ def _html(samples: Sequence[Sample], headings: Sequence[str], tokenizer: Any, ti
         for sample, words in zip(samples, headings, strict=True)
     )
     name = f"<strong>First samples of {text(title)}</strong>"
-    return f'<div class="ft-samples" style="{CARD}">{name}{legend}{body}</div>'
+    told = "".join(f'<div style="margin-top:.8em">{text(note)}</div>' for note in notes)
+    return f'<div class="ft-samples" style="{CARD}">{name}{legend}{body}{told}</div>'
 
 
 def _sample(sample: Sample, tokenizer: Any, special: set[int]) -> str:

@@ -144,3 +144,26 @@ def test_only_the_rows_that_are_shown_are_read(yaml: str, dictionary: Path, tmp_
     broken.write_text("\n".join([*rows, "not json"]))
     config = load_config(yaml.replace(str(dictionary), str(broken)))
     assert len(first_samples(config, rows=2)) == 2
+
+
+def test_rows_that_are_left_out_are_told_and_the_others_keep_their_numbers(
+    yaml: str, dictionary: Path, tmp_path: Path
+) -> None:
+    rows = dictionary.read_text().splitlines()[:4]
+    file = tmp_path / "broken.jsonl"
+    file.write_text("\n".join([rows[0], "not json", rows[1], '{"messages": 3}', rows[2], rows[3]]))
+    config = load_config(yaml.replace(str(dictionary), str(file)) + "\nbroken_rows: skip\n")
+    view = first_samples(config, rows=4)
+    assert [made.row for made in view.samples] == [0, 2, 4]
+    last = repr(view).splitlines()[-1]
+    assert last.startswith("2 broken rows are left out (broken_rows is skip): ")
+    assert "line 2: not valid JSON" in last
+    assert "row 4: 'messages' must be a list of messages, not a number." in last
+    assert "2 broken rows are left out" in view._repr_html_()
+
+
+def test_the_rows_of_a_share_keep_their_numbers(yaml: str) -> None:
+    config = load_config(yaml.replace("type: chat_template", "type: chat_template\n    weight: 0.5"))
+    numbers = [made.row for made in first_samples(config, rows=4).samples]
+    expected = np.random.default_rng(config.seed).permutation(817)[:4]
+    assert numbers == expected.tolist()

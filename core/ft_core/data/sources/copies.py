@@ -20,6 +20,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from ft_core.errors import DataError
+from ft_core.user_cache import cache_dir
 
 ABOUT = "about.json"
 
@@ -45,11 +46,8 @@ class Copy:
 
 
 def copies_folder(address: str) -> Path:
-    """Return the folder for the copies of an address: in ``$FT_CACHE``, else in the user's cache folder."""
-    base = os.environ.get("FT_CACHE")
-    if base is None:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ft_jupyter"
-    return Path(base).expanduser() / "data" / hashlib.sha256(address.encode()).hexdigest()[:24]
+    """Return the folder for the copies of an address."""
+    return cache_dir() / "data" / hashlib.sha256(address.encode()).hexdigest()[:24]
 
 
 def known_copies(address: str) -> dict[str, Copy]:

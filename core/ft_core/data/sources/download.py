@@ -85,6 +85,7 @@ def _fetch(address: str, name: str, old: Copy | None, on_wait: Callable[[str], N
     try:
         response = build_opener(_OnlyToHttps).open(request, timeout=SECONDS)
     except HTTPError as error:
+        error.close()
         if error.code == 304 and old:
             return old.path
         raise
