@@ -18,6 +18,44 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+
+_BATCHES_TOGETHER = 50
+"""Steps whose packs are sorted by length together: enough for batches of about one length, few enough to stay mixed."""
+
+
+@dataclass(frozen=True, eq=False)
+class ByLength:
+    """Puts packs of about the same length into one step, so that a batch needs little padding.
+
+    Attributes
+    ----------
+    lengths
+        Tokens of each pack.
+    step
+        Packs of an optimizer step, over all ranks and accumulated micro-batches.
+    """
+
+    lengths: NDArray[np.int64]
+    step: int
+
+    def grouped(self, order: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.int64]:
+        """Return `order` with packs of about the same length together, the steps mixed; a last, smaller step stays last.
+
+        Examples
+        --------
+        >>> lengths = np.array([9, 1, 8, 2, 7, 3, 5])
+        >>> ByLength(lengths, step=2).grouped(np.arange(7), np.random.default_rng(0)).tolist()
+        [5, 3, 0, 2, 4, 6, 1]
+        """
+        together = _BATCHES_TOGETHER * self.step
+        chunks = [order[start : start + together] for start in range(0, len(order), together)]
+        by_length = np.concatenate(
+            [chunk[np.argsort(-self.lengths[chunk], kind="stable")] for chunk in chunks]
+        )
+        whole = len(order) // self.step * self.step
+        steps = random.permutation(by_length[:whole].reshape(-1, self.step))
+        return np.concatenate([steps.ravel(), by_length[whole:]])
 
 
 @dataclass(frozen=True)
@@ -34,6 +72,8 @@ class PackOrder:
         Which rank this is, of how many.
     seed
         Seed of the order; None keeps the packs in their own order (evaluation).
+    by_length
+        What puts packs of about the same length together; None leaves that to chance.
     """
 
     packs: int
@@ -41,6 +81,7 @@ class PackOrder:
     rank: int
     world_size: int
     seed: int | None
+    by_length: ByLength | None = None
 
     def __len__(self) -> int:
         """Return how many micro-batches an epoch has on each rank."""
@@ -59,7 +100,10 @@ class PackOrder:
         """
         order = np.arange(self.packs)
         if self.seed is not None:
-            order = np.random.default_rng([self.seed, epoch]).permutation(self.packs)
+            random = np.random.default_rng([self.seed, epoch])
+            order = random.permutation(self.packs)
+            if self.by_length is not None:
+                order = self.by_length.grouped(order, random)
         for batch in range(start, len(self)):
             first = (batch * self.world_size + self.rank) * self.batch_size
             yield order[first : first + self.batch_size].tolist()

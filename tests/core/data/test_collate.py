@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ft_core.data import Sample
-from ft_core.data.collate import Collator
+from ft_core.data.collate import Collator, FlatCollator, PackCollator
 
 PAD = 2
 
@@ -68,3 +68,49 @@ def test_samples_come_back_out_of_a_batch(rows: list[list[tuple[int, bool]]]) ->
         assert batch["labels"][index][kept].tolist() == original.labels.tolist()
         assert set(batch["labels"][index][~kept].tolist()) <= {-100}
         assert set(batch["input_ids"][index][~kept].tolist()) <= {PAD}
+
+
+def test_no_samples_make_a_row_of_padding() -> None:
+    """What a rank takes where there is no row left for it: a row that nothing is learned from."""
+    batch = Collator(pad_token_id=PAD, pad_to_sequence_len=3)([])
+
+    assert {name: tensor.tolist() for name, tensor in batch.items()} == {
+        "input_ids": [[PAD, PAD, PAD]],
+        "labels": [[-100, -100, -100]],
+        "attention_mask": [[1, 0, 0]],
+    }
+
+
+def test_packed_rows_are_as_long_as_the_longest() -> None:
+    batch = PackCollator(pad_token_id=PAD)([[sample([5, 6, 7]), sample([8, 9])], [sample([4, 4])]])
+
+    assert {name: tensor.tolist() for name, tensor in batch.items()} == {
+        "input_ids": [[5, 6, 7, 8, 9], [4, 4, PAD, PAD, PAD]],
+        "labels": [[-100, 6, 7, -100, 9], [-100, 4, -100, -100, -100]],
+        "position_ids": [[0, 1, 2, 0, 1], [0, 1, 0, 1, 2]],
+        "document_ids": [[1, 1, 1, 2, 2], [1, 1, 0, 0, 0]],
+    }
+    assert {tensor.dtype for tensor in batch.values()} == {torch.int64}
+
+
+def test_packed_rows_are_as_long_as_asked() -> None:
+    batch = PackCollator(pad_token_id=PAD, length=4)([[sample([5, 6])]])
+
+    assert batch["input_ids"].tolist() == [[5, 6, PAD, PAD]]
+
+
+@pytest.mark.parametrize(("length", "ids"), [(0, [[PAD]]), (2, [[PAD, PAD]])])
+def test_no_packs_make_a_row_of_padding(length: int, ids: list[list[int]]) -> None:
+    batch = PackCollator(pad_token_id=PAD, length=length)([])
+
+    assert batch["input_ids"].tolist() == ids
+    assert set(batch["labels"].flatten().tolist()) == {-100}
+    assert set(batch["document_ids"].flatten().tolist()) == {0}
+
+
+def test_a_flat_batch_is_one_row() -> None:
+    batch = FlatCollator(PackCollator(pad_token_id=PAD))([sample([5, 6]), sample([7, 8, 9])])
+
+    assert batch["input_ids"].tolist() == [[5, 6, 7, 8, 9]]
+    assert batch["position_ids"].tolist() == [[0, 1, 0, 1, 2]]
+    assert FlatCollator(PackCollator(pad_token_id=PAD))([])["input_ids"].tolist() == [[PAD]]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ft_core.data.packing_order import PackOrder
+from ft_core.data.packing_order import ByLength, PackOrder
 
 
 def orders(packs: int, batch_size: int, world_size: int, seed: int | None) -> list[PackOrder]:
@@ -89,3 +89,22 @@ def test_steps_take_the_same_packs_on_one_rank_and_on_many(
     ranks = [order.batches(epoch) for order in orders(packs, batch_size, world_size, seed)]
 
     assert list(alone.batches(epoch)) == [list(chain(*step)) for step in zip(*ranks, strict=True)]
+
+
+def test_packs_of_about_one_length_share_a_step() -> None:
+    lengths = np.array([9, 1, 8, 2, 7, 3, 5])
+    order = PackOrder(7, 1, 0, 1, 0, ByLength(lengths, step=2))
+    steps = [sorted(lengths[batch[0]] for batch in pair) for pair in batched(list(order.batches(0)), 2)]
+    assert sorted(steps[:-1]) == [[2, 3], [5, 7], [8, 9]]
+    assert steps[-1] == [1]  # a last step that is not full stays the last
+
+
+def test_the_order_by_length_follows_seed_and_epoch() -> None:
+    by_length = ByLength(np.arange(40), step=2)
+    first, again = (PackOrder(40, 1, 0, 1, 0, by_length) for _ in range(2))
+    assert list(first.batches(0)) == list(again.batches(0))
+    assert list(first.batches(0)) != list(first.batches(1))
+
+
+def batched(batches: list[list[int]], size: int) -> list[list[list[int]]]:
+    return [batches[start : start + size] for start in range(0, len(batches), size)]
