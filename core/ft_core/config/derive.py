@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ft_core.config.checks import has_eval_data
@@ -40,6 +40,7 @@ def derive(config: Config, given: Mapping[str, Any]) -> tuple[Config, dict[str, 
         imply("gradient_accumulation_steps", steps, "batch_size / micro_batch_size")
     if config.eval_batch_size is None:
         imply("eval_batch_size", config.micro_batch_size, "as micro_batch_size")
+    _derive_rows(config, imply)
     if config.fp16 and config.bf16 == "auto":
         imply("bf16", False, "fp16 is true")
     if config.adapter == "lora":
@@ -80,6 +81,24 @@ def derive(config: Config, given: Mapping[str, Any]) -> tuple[Config, dict[str, 
             _derive_dataset(entry, f"{key}[{index}]", reasons) for index, entry in enumerate(entries)
         )
     return config.model_copy(update=values), reasons
+
+
+def _derive_rows(config: Config, imply: Callable[[str, Any, str], None]) -> None:
+    """Imply how samples lie in rows."""
+    packed = config.sample_packing or bool(config.eval_sample_packing)
+    if config.eval_sample_packing is None:
+        imply("eval_sample_packing", config.sample_packing, "as sample_packing")
+    if config.pad_to_sequence_len is None:
+        reason = "samples are packed" if config.sample_packing else "samples are not packed"
+        imply("pad_to_sequence_len", config.sample_packing, reason)
+    flash = config.attn_implementation == "flash_attention_2"
+    if config.multipack_real_batches is None and packed:
+        reason = "flash_attention_2 takes one long row" if flash else "attention over a mask takes short rows"
+        imply("multipack_real_batches", not flash, reason)
+    if config.batch_flattening == "auto":
+        flat = flash and not config.sample_packing
+        reason = "samples are packed" if config.sample_packing else "flash_attention_2 takes one long row"
+        imply("batch_flattening", flat, reason if flash else "attention is not flash_attention_2")
 
 
 def _derive_dataset(dataset: Dataset, path: str, reasons: dict[str, str]) -> Dataset:

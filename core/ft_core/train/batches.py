@@ -1,79 +1,134 @@
-"""Which rows each rank trains on in each micro-batch.
+"""What a trainer takes its micro-batches from: samples each in a row of its own, or packed.
 
-The order of an epoch depends on the seed and the epoch alone, and step ``k`` takes the ``k``-th global batch of that
-order, however the batch is cut::
+The order of an epoch depends on the seed and the epoch alone (`ft_core.data.packing_order`), and step ``k`` takes the
+``k``-th global batch of that order, however the batch is cut::
 
     order              3 0 4 1 6 2 5 7 | 9 8            global batch of 8, 10 rows
     1 rank, 4 x 2      3 0 . 4 1 . 6 2 . 5 7 | 9 8 .
     2 ranks, 2 x 2     3 0 . 6 2             | 9 8      rank 0
                        4 1 . 5 7             | --       rank 1
 
-So one rank and many, and few large micro-batches and many small ones, take the same steps. Where a rank has no row left,
-it takes an empty row: one token and no target, which adds nothing to the loss but keeps the ranks in step. No row is
-trained twice, which filling up from the epoch's beginning would do.
+So one rank and many, and few large micro-batches and many small ones, take the same steps. Where a rank has no row left, it
+takes a row of padding: no target, which adds nothing to the loss but keeps the ranks in step. No row is trained twice,
+which filling up from the epoch's beginning would do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
 from torch.utils.data import Dataset, Sampler
 
-from ft_core.data import IGNORE, Sample
+from ft_core.data import Sample
+from ft_core.data.collate import Collator, FlatCollator, PackCollator
+from ft_core.data.packing_order import ByLength, PackOrder
+from ft_core.data.row_packing import pack_lengths, row_layout
+
+if TYPE_CHECKING:
+    from ft_core.config import Config
+    from ft_core.data.packing import Packing
 
 
-class Rows(Dataset[Sample]):
-    """The samples, and after them one empty row at index ``len(samples)``."""
+@dataclass(frozen=True)
+class Rows:
+    """Rows, and how they become tensors.
 
-    def __init__(self, samples: Sequence[Sample], pad_token_id: int) -> None:
-        self._samples = samples
-        self._empty = Sample(
-            input_ids=np.array([pad_token_id], dtype=np.int32),
-            labels=np.array([IGNORE], dtype=np.int32),
-            spans=(),
-            row=-1,
-            source="",
-        )
+    Attributes
+    ----------
+    items
+        What the collator takes: a sample, or all samples of a packed row.
+    batch_size
+        Rows of a micro-batch on one rank.
+    collate
+        Makes tensors of the items of a micro-batch.
+    lengths
+        Tokens of each row, where those of about the same length are to share a step; None else.
+    packing
+        Which samples lie together; None where each has its own row.
+    """
 
-    def __len__(self) -> int:
-        return len(self._samples)
+    items: Sequence[Any] | PackedRows
+    batch_size: int
+    collate: Callable[[Sequence[Any]], dict[str, torch.Tensor]]
+    lengths: NDArray[np.int64] | None = None
+    packing: Packing | None = None
 
-    def __getitem__(self, index: int) -> Sample:
-        return self._empty if index == len(self._samples) else self._samples[index]
+    def order(self, *, rank: int, world_size: int, accumulation: int, seed: int | None) -> PackOrder:
+        """Return one rank's micro-batches; those of evaluation have no `seed`."""
+        by_length = None
+        if self.lengths is not None and seed is not None:
+            by_length = ByLength(self.lengths, self.batch_size * world_size * accumulation)
+        return PackOrder(len(self.items), self.batch_size, rank, world_size, seed, by_length)
 
 
-class RankBatches(Sampler[list[int]]):
-    """One rank's micro-batches of row indices, as many on every rank.
+def make_rows(
+    config: Config,
+    samples: Sequence[Sample],
+    lengths: ArrayLike,
+    *,
+    pad_token_id: int,
+    evaluation: bool = False,
+) -> Rows:
+    """Lay samples into rows, as the config says for training or for evaluation.
 
     Parameters
     ----------
-    rows
-        How many rows there are; index `rows` is the empty row.
-    batch_size
-        Rows of a micro-batch on one rank.
-    rank, world_size
-        Which rank this is, of how many.
-    seed
-        Seed of the order; None keeps the rows in their own order (evaluation).
+    config
+        The run's config.
+    samples
+        All of them.
+    lengths
+        Tokens of each sample.
+    pad_token_id
+        The id that fills rows up.
+    evaluation
+        Whether these are evaluated on.
     """
+    batch_size = (config.eval_batch_size if evaluation else None) or config.micro_batch_size
+    padded = bool(config.pad_to_sequence_len)
+    if config.eval_sample_packing if evaluation else config.sample_packing:
+        layout = row_layout(config, batch_size)
+        packing = pack_lengths(config, lengths, batch_size)
+        # No row is left out: one that is too long for a bin has a row of its own.
+        bins = [*packing.bins, *packing.overlong.reshape(-1, 1)]
+        collate = PackCollator(pad_token_id, layout.capacity if padded else 0)
+        return Rows(PackedRows(samples, bins), layout.rows, collate, packing=packing)
+    by_length = np.asarray(lengths, dtype=np.int64) if config.group_by_length else None
+    if config.batch_flattening:
+        length = batch_size * config.sequence_len if padded else 0
+        return Rows(samples, batch_size, FlatCollator(PackCollator(pad_token_id, length)), by_length)
+    collate = Collator(pad_token_id, pad_to_sequence_len=config.sequence_len if padded else None)
+    return Rows(samples, batch_size, collate, by_length)
 
-    def __init__(self, rows: int, batch_size: int, *, rank: int, world_size: int, seed: int | None) -> None:
-        self._rows = rows
-        self._batch_size = batch_size
-        self._rank = rank
-        self._world_size = world_size
-        self._seed = seed
+
+class PackedRows(Dataset[list[Sample]]):
+    """The samples of each packed row."""
+
+    def __init__(self, samples: Sequence[Sample], bins: Sequence[NDArray[np.int64]]) -> None:
+        self._samples = samples
+        self._bins = bins
+
+    def __len__(self) -> int:
+        return len(self._bins)
+
+    def __getitem__(self, index: int) -> list[Sample]:
+        return [self._samples[int(sample)] for sample in self._bins[index]]
+
+
+class RankBatches(Sampler[list[int]]):
+    """The micro-batches of an order, in the epoch that was set last."""
+
+    def __init__(self, order: PackOrder) -> None:
+        self._order = order
         self.epoch = 0
 
     def __len__(self) -> int:
-        return -(-self._rows // (self._batch_size * self._world_size))
+        return len(self._order)
 
     def __iter__(self) -> Iterator[list[int]]:
-        order = np.arange(self._rows)
-        if self._seed is not None:
-            order = np.random.default_rng([self._seed, self.epoch]).permutation(self._rows)
-        stride = self._batch_size * self._world_size
-        for start in range(self._rank * self._batch_size, len(self) * stride, stride):
-            batch = [int(index) for index in order[start : start + self._batch_size]]
-            yield batch or [self._rows]
+        return self._order.batches(self.epoch)

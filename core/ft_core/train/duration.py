@@ -264,7 +264,13 @@ def _is_alike(run: Run, config: Config, hardware: Hardware, precision: Precision
     }
     same = all(
         resolved.get(key) == getattr(config, key)
-        for key in ("adapter", "micro_batch_size", "gradient_checkpointing", "pad_to_sequence_len")
+        for key in (
+            "adapter",
+            "micro_batch_size",
+            "gradient_checkpointing",
+            "pad_to_sequence_len",
+            "sample_packing",
+        )
     )
     return (
         same

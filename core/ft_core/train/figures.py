@@ -25,6 +25,7 @@ def figures(plan: Plan) -> list[Figure]:
         Figure("Trains", plan.method, _share(plan)),
         Figure("Rows", _rows(plan), f"{_held_out(plan)}up to {plan.sequence_len:,} tokens each"),
         Figure("Tokens", *_tokens(plan)),
+        Figure("Packing", *_packing(plan)),
         Figure("Steps", *_steps(plan)),
         Figure("Device", plan.device, f"{plan.world_size} ranks" if plan.world_size > 1 else ""),
         Figure("Precision", plan.precision, plan.precision_reason),
@@ -78,8 +79,16 @@ def _tokens(plan: Plan) -> tuple[str, str]:
     return f"about {_rounded(plan.tokens)} an epoch", how
 
 
+def _packing(plan: Plan) -> tuple[str, str]:
+    if plan.packing is None:
+        return "", ""
+    rows, capacity, fill = plan.packing.rows, plan.packing.capacity, plan.packing.fill
+    return f"about {rows:,} row{'s' * (rows != 1)} of {capacity:,} tokens", f"about {fill:.1%} full"
+
+
 def _steps(plan: Plan) -> tuple[str, str]:
-    batch = f"{plan.global_batch:,} row{'s' * (plan.global_batch != 1)} a step"
+    kind = "packed row" if plan.packing else "row"
+    batch = f"{plan.global_batch:,} {kind}{'s' * (plan.global_batch != 1)} a step"
     epochs = f", {plan.epochs:g} epoch{'s' * (plan.epochs != 1)}" if plan.epochs is not None else ""
     if not plan.steps:
         return "not known yet", batch

@@ -7,6 +7,7 @@ is the number of target tokens of the whole optimizer step: every accumulated mi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -37,6 +38,17 @@ def summed_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
 def count_targets(labels: torch.Tensor) -> torch.Tensor:
     """Return how many tokens of a batch are predicted and trained; the first of a row is predicted by none."""
     return (labels[:, 1:] != IGNORE).sum()
+
+
+def count_tokens(batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """Return how many tokens of a batch are not padding.
+
+    A row without a target is one of padding alone, which a rank takes where there is no row left for it.
+    """
+    if "document_ids" in batch:
+        return (batch["document_ids"] > 0).sum()
+    real = (batch["labels"] != IGNORE).any(dim=1)
+    return batch["attention_mask"][real].sum()
 
 
 def token_mean_loss(outputs: Any, labels: torch.Tensor, num_items_in_batch: torch.Tensor) -> torch.Tensor:

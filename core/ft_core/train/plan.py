@@ -32,6 +32,7 @@ from ft_core.models.targets import trained_parameters
 from ft_core.train.duration import Work, estimate_duration
 from ft_core.train.memory import ERROR, checkpoint_bytes, estimate_memory, gib, less_memory
 from ft_core.train.model_checks import check_adapter, check_length
+from ft_core.train.packing import PackingEstimate, check_packing, estimate_packing
 from ft_core.train.row_lengths import RowLengths, sample_lengths
 from ft_core.train.steps import Steps, count_steps, eval_cadence, global_batch
 
@@ -57,6 +58,8 @@ class Plan:
         Rows of the datasets, before any is dropped for its length.
     sequence_len
         Tokens that a row may have.
+    packing
+        Packed rows, what they hold and how full they are, by a sample of the rows; None where samples are not packed.
     tokens, tokens_measured
         Tokens of one pass over the training rows, by a sample of them, and whether the tokenizer was asked for it.
     longest_row
@@ -112,6 +115,7 @@ class Plan:
     seconds: float | None = None
     seconds_basis: str = ""
     memory_basis: str = ""
+    packing: PackingEstimate | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as plain values, as ``plan.json`` holds it."""
@@ -187,10 +191,15 @@ def make_plan(
     train_rows, eval_rows = _count_rows(config)
     lengths = sample_lengths(config, model_folder(config.tokenizer_config or config.base_model))
     samples = round(train_rows * lengths.per_row) if train_rows and lengths else train_rows
-    steps = count_steps(config, samples, world_size) if samples else None
+    packing = None
+    if config.sample_packing and samples and lengths:
+        packing = estimate_packing(config, lengths.lengths, samples)
+    rows = packing.rows if packing else None if config.sample_packing else samples
+    steps = count_steps(config, rows, world_size) if rows else None
     parameters, trainable = _parameters(config, outline)
     folder = root or runs_root()
     disk_free = shutil.disk_usage(_existing(folder)).free
+    full = config.pad_to_sequence_len or config.sample_packing
     plan = Plan(
         model=config.base_model,
         method=_method(config),
@@ -216,7 +225,8 @@ def make_plan(
         trainable_exact=outline is not None and outline.exact,
         tokens=round(samples * lengths.mean) if samples and lengths else None,
         tokens_measured=lengths is not None and lengths.measured,
-        longest_row=max(lengths.lengths) if lengths and not config.pad_to_sequence_len else None,
+        longest_row=max(lengths.lengths) if lengths and not full else None,
+        packing=packing,
     )
     if outline is not None and trainable is not None:
         checkpoint = checkpoint_bytes(config, parameters=outline.total, trainable=trainable)
@@ -229,7 +239,7 @@ def make_plan(
             parameters=outline.total + (trainable if config.adapter else 0),
             trainable=trainable,
             length=plan.longest_row,
-            real_tokens=lengths.largest_batch(config.micro_batch_size) if lengths else None,
+            real_tokens=lengths.largest_batch(config.micro_batch_size) if lengths and not packing else None,
         )
         duration = None
         if steps and lengths:
@@ -239,7 +249,7 @@ def make_plan(
                 precision,
                 outline,
                 model_config,
-                _work(config, steps, lengths, eval_rows or 0, world_size),
+                _work(config, steps, lengths, packing, eval_rows or 0, world_size),
                 trainable=trainable,
                 world_size=world_size,
                 root=folder,
@@ -284,22 +294,34 @@ def _check_model(config: Config, outline: Outline | None, model_config: Mapping[
         # The files alone prove nothing: some architectures are renamed while they are loaded.
         adapter = [dataclasses.replace(problem, severity="warning") for problem in adapter]
     known = outline.positions if outline and outline.positions else positions(model_config)
-    problems = [*adapter, *check_length(config, model_config, known)]
+    problems = [*adapter, *check_length(config, model_config, known), *check_packing(config, model_config)]
     if any(problem.severity == "error" for problem in problems):
         raise config.refused([*config.warnings, *problems])
     return problems
 
 
-def _work(config: Config, steps: Steps, lengths: RowLengths, eval_rows: int, world_size: int) -> Work:
+def _work(
+    config: Config,
+    steps: Steps,
+    lengths: RowLengths,
+    packing: PackingEstimate | None,
+    eval_rows: int,
+    world_size: int,
+) -> Work:
     """Return what the steps have to do, going by the sampled rows."""
     rows = steps.total * global_batch(config, world_size)
     padded = (
         config.sequence_len if config.pad_to_sequence_len else lengths.padded_mean(config.micro_batch_size)
     )
+    mean, eval_padded = lengths.mean, padded
+    if packing is not None:
+        mean = packing.fill * packing.capacity
+        padded = packing.capacity if config.pad_to_sequence_len else mean
+        eval_padded = lengths.mean / packing.fill
     cadence = eval_cadence(config, steps, eval_rows)
     every = {"no": 0, "epoch": steps.per_epoch, "steps": cadence.steps}[cadence.strategy]
     evaluations = math.ceil(steps.total / every) if every else 0
-    return Work(steps.total, rows * lengths.mean, rows * padded, evaluations * eval_rows * padded)
+    return Work(steps.total, rows * mean, rows * padded, evaluations * eval_rows * eval_padded)
 
 
 def _method(config: Config) -> str:
@@ -364,10 +386,11 @@ def _warnings(config: Config, plan: Plan, hardware: Hardware, *, known: bool) ->
                 less_memory(config),
             )
         )
-    if plan.train_rows is not None and plan.train_rows < plan.global_batch:
+    rows = plan.packing.rows if plan.packing else plan.train_rows
+    if rows is not None and rows < plan.global_batch:
         found.append(
             _warning(
-                f"One step takes {plan.global_batch} rows and there are {plan.train_rows}, so an epoch is one small step.",
+                f"One step takes {plan.global_batch} rows and there are {rows}, so an epoch is one small step.",
                 "Lower micro_batch_size or gradient_accumulation_steps.",
             )
         )

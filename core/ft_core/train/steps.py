@@ -1,7 +1,8 @@
 """The arithmetic of steps: how rows become optimizer steps, and at which of them to save and evaluate. Torch-free.
 
-One optimizer step takes one *global batch*: ``micro_batch_size`` rows on each rank, ``gradient_accumulation_steps``
-times over. The last step of an epoch takes the rows that are left.
+One optimizer step takes one *global batch*: the rows of a micro-batch on each rank, ``gradient_accumulation_steps`` times
+over. Those rows are ``micro_batch_size``, or with packing as many as hold that many times ``sequence_len`` tokens. The last
+step of an epoch takes the rows that are left.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from ft_core.data.row_packing import row_layout
 
 if TYPE_CHECKING:
     from ft_core.config import Config
@@ -44,11 +47,11 @@ class Cadence:
 
 
 def count_steps(config: Config, rows: int, world_size: int) -> Steps:
-    """Return the steps that `rows` training rows make on `world_size` ranks.
+    """Return the steps that `rows` training rows, packed ones if samples are packed, make on `world_size` ranks.
 
     >>> from types import SimpleNamespace
     >>> config = SimpleNamespace(
-    ...     micro_batch_size=2, gradient_accumulation_steps=2, num_epochs=1.5, max_steps=None
+    ...     micro_batch_size=2, gradient_accumulation_steps=2, num_epochs=1.5, max_steps=None, sample_packing=False
     ... )
     >>> count_steps(config, rows=17, world_size=2)  # 8 rows a step: 8, 8 and 1; then half as many again
     Steps(per_epoch=3, total=5)
@@ -60,7 +63,10 @@ def count_steps(config: Config, rows: int, world_size: int) -> Steps:
 
 def global_batch(config: Config, world_size: int) -> int:
     """Return the rows of one optimizer step, over all ranks and accumulated micro-batches."""
-    return config.micro_batch_size * config.gradient_accumulation_steps * world_size
+    rows = config.micro_batch_size
+    if config.sample_packing:
+        rows = row_layout(config, config.micro_batch_size).rows
+    return rows * config.gradient_accumulation_steps * world_size
 
 
 def save_cadence(config: Config, steps: Steps) -> Cadence:

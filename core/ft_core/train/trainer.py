@@ -3,6 +3,7 @@
 The loop, mixed precision, distribution, optimizers and schedules are Trainer's. What is replaced, and why:
 
 * batches: every rank's share follows from the seed alone, and no row is trained twice (`ft_core.train.batches`);
+* packed rows: what keeps their documents apart is made on the device, for each family (`ft_core.train.isolation`);
 * the loss: summed over the targets of the whole step, on all ranks (`ft_core.train.loss`);
 * evaluation: the mean over all target tokens, not over batches;
 * checkpoints: written aside and renamed, so that a folder called checkpoint-N is whole.
@@ -12,25 +13,26 @@ from __future__ import annotations
 
 import itertools
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch.utils.data import DataLoader
 from transformers import Trainer
 from transformers.trainer_callback import PrinterCallback
 
-from ft_core.data import IGNORE, Sample
-from ft_core.models.tokenizer import pad_token_id
 from ft_core.train.batches import RankBatches, Rows
 from ft_core.train.callbacks import RunCallback
-from ft_core.train.loss import count_targets, summed_loss, token_mean_loss
+from ft_core.train.isolation import check_isolation, model_inputs
+from ft_core.train.loss import count_targets, count_tokens, summed_loss, token_mean_loss
 from ft_core.train.saving import CHECKPOINT, list_checkpoints, publish
 
 if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainingArguments
+
+    from ft_core.data.packing import Packing
 
 _STAGING = ".writing"
 
@@ -46,16 +48,16 @@ class EpochLoader(DataLoader[Any]):
 
 
 class RunTrainer(Trainer):
-    """Trains `model` on samples.
+    """Trains `model` on rows.
 
     Parameters
     ----------
     model, arguments, tokenizer
         As for ``Trainer``.
-    collator
-        Makes a batch of tensors out of a list of samples.
     train, evaluation
-        The samples; `evaluation` may be empty.
+        The rows; `evaluation` may be None.
+    isolated_by
+        What keeps the documents of a packed row apart in this model (`ft_core.models.attention`).
     optimizer
         The optimizer's class and its arguments.
     keep_checkpoints
@@ -69,21 +71,22 @@ class RunTrainer(Trainer):
         model: PreTrainedModel | PeftModel,
         arguments: TrainingArguments,
         tokenizer: PreTrainedTokenizerBase,
-        collator: Any,
         *,
-        train: Sequence[Sample],
-        evaluation: Sequence[Sample],
+        train: Rows,
+        evaluation: Rows | None,
+        isolated_by: Literal["positions", "mask"] | None,
         optimizer: tuple[type[torch.optim.Optimizer], dict[str, Any]],
         keep_checkpoints: int | None,
         run_callback: RunCallback,
     ) -> None:
-        pad = pad_token_id(tokenizer)
+        train_items: Any = train.items
+        eval_items: Any = evaluation.items if evaluation else None
         super().__init__(
             model=model,
             args=arguments,
-            data_collator=collator,
-            train_dataset=Rows(train, pad),
-            eval_dataset=Rows(evaluation, pad) if evaluation else None,
+            data_collator=train.collate,
+            train_dataset=train_items,
+            eval_dataset=eval_items,
             processing_class=tokenizer,
             compute_loss_func=token_mean_loss,
             optimizer_cls_and_kwargs=optimizer,
@@ -91,27 +94,56 @@ class RunTrainer(Trainer):
         )
         self.remove_callback(PrinterCallback)
         self.run_callback = run_callback
+        self._train_rows = train
+        self._eval_rows = evaluation
+        self._isolated_by: Literal["positions", "mask"] | None = isolated_by
         self.step_tokens = torch.zeros((), dtype=torch.int64)
         self._checkpoints = Path(arguments.output_dir or "")
         self._keep_checkpoints = keep_checkpoints
 
+    @property
+    def train_packing(self) -> Packing | None:
+        """Which training samples lie together; None where each has its own row."""
+        return self._train_rows.packing
+
+    def check_isolation(self, compute: Literal["bf16", "fp16", "fp32"]) -> None:
+        """Raise a ModelError if the documents of a packed row change each other in this model."""
+        check_isolation(
+            self.model,
+            self._isolated_by,
+            compute=compute,
+            device=self.args.device,
+            autocast=self.accelerator.autocast(),
+        )
+
     def get_train_dataloader(self) -> DataLoader[Any]:
         """Return this rank's micro-batches of the training rows."""
-        return self._loader(self.train_dataset, self.args.train_batch_size, seed=self.args.seed)
+        return self._loader(self._train_rows, seed=self.args.seed)
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[Any]:
         """Return this rank's micro-batches of the evaluation rows, in their own order."""
-        return self._loader(eval_dataset or self.eval_dataset, self.args.eval_batch_size, seed=None)
+        del eval_dataset
+        assert self._eval_rows is not None
+        return self._loader(self._eval_rows, seed=None)
 
-    def _loader(self, rows: Any, batch_size: int, *, seed: int | None) -> EpochLoader:
-        rank, world_size = self.args.process_index, self.args.world_size
-        batches = RankBatches(len(rows), batch_size, rank=rank, world_size=world_size, seed=seed)
+    def _loader(self, rows: Rows, *, seed: int | None) -> EpochLoader:
+        order = rows.order(
+            rank=self.args.process_index,
+            world_size=self.args.world_size,
+            accumulation=self.args.gradient_accumulation_steps,
+            seed=seed,
+        )
+        items: Any = rows.items
         return EpochLoader(
-            rows,
-            batch_sampler=batches,
-            collate_fn=self.data_collator,
+            items,
+            batch_sampler=RankBatches(order),
+            collate_fn=rows.collate,
             pin_memory=self.args.dataloader_pin_memory,
         )
+
+    def _prepare_inputs(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        """Return a batch on the device, as the model takes it."""
+        return model_inputs(super()._prepare_inputs(inputs), self._isolated_by)
 
     def get_batch_samples(
         self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
@@ -120,9 +152,7 @@ class RunTrainer(Trainer):
         batches = list(itertools.islice(epoch_iterator, num_batches))
         counts = torch.zeros(2, dtype=torch.int64)
         for batch in batches:
-            # An empty row (see `Rows`) has one token and no target; it is not training data.
-            real = (batch["labels"] != IGNORE).any(dim=1)
-            counts += torch.stack([count_targets(batch["labels"]), batch["attention_mask"][real].sum()])
+            counts += torch.stack([count_targets(batch["labels"]), count_tokens(batch)])
         counts = self._sum_over_ranks(counts)
         self.step_tokens = counts[1]
         return batches, counts[0].clamp(min=1).to(device)

@@ -20,6 +20,7 @@ from ft_core.runs import RunWriter
 from ft_core.runs.paths import CHECKPOINTS, FINAL, RESOLVED
 from ft_core.train.failures import explain
 from ft_core.train.interrupts import Interrupts
+from ft_core.train.packing import lays_end_to_end, require_isolation
 from ft_core.train.rank_failures import OtherRanks, as_error, first_failure, leave_word, wait_for_end
 from ft_core.train.steps import count_steps
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from ft_core.data import Samples
+    from ft_core.data.packing import Packing
     from ft_core.train.trainer import RunTrainer
 
 _PROGRESS_EVENTS = 20  # tokenizing tells of its progress about this often
@@ -84,9 +86,11 @@ def _train(config: Config, directory: Path, writer: RunWriter | None, interrupts
     samples = _tokenize(config, tokenizer, writer)
     trainer = _trainer(config, hardware, directory, model, tokenizer, samples, writer, interrupts)
     if writer is not None:
-        _describe(writer, config, hardware, model, samples)
+        _describe(writer, config, hardware, model, samples, trainer.train_packing)
     callback = trainer.run_callback
     if not callback.requests(trainer.args)[0]:
+        if lays_end_to_end(config):
+            trainer.check_isolation(choose_precision(config, hardware).compute)
         _phase(writer, "training")
         trainer.train()
         if samples.eval and not callback.stopped and callback.evaluated_step != trainer.state.global_step:
@@ -148,14 +152,19 @@ def _trainer(
     interrupts: Interrupts,
 ) -> RunTrainer:
     """Return the trainer, after making sure that it runs on as many ranks as were started."""
-    from ft_core.data.collate import Collator
     from ft_core.models.tokenizer import pad_token_id
     from ft_core.train.arguments import optimizer_class, training_arguments
+    from ft_core.train.batches import make_rows
     from ft_core.train.callbacks import RunCallback
     from ft_core.train.trainer import RunTrainer
 
     world_size = int(os.environ.get("WORLD_SIZE", "1"))
-    steps = count_steps(config, len(samples.train), world_size)
+    pad = pad_token_id(tokenizer)
+    rows = make_rows(config, samples.train, samples.train.lengths, pad_token_id=pad)
+    eval_rows = None
+    if samples.eval:
+        eval_rows = make_rows(config, samples.eval, samples.eval.lengths, pad_token_id=pad, evaluation=True)
+    steps = count_steps(config, len(rows.items), world_size)
     arguments = training_arguments(
         config,
         hardware,
@@ -174,12 +183,9 @@ def _trainer(
         model,
         arguments,
         tokenizer,
-        Collator(
-            pad_token_id=pad_token_id(tokenizer),
-            pad_to_sequence_len=config.sequence_len if config.pad_to_sequence_len else None,
-        ),
-        train=samples.train,
-        evaluation=samples.eval,
+        train=rows,
+        evaluation=eval_rows,
+        isolated_by=require_isolation(config, model.config.to_dict()),
         optimizer=optimizer_class(config, arguments, model),
         keep_checkpoints=config.save_total_limit,
         run_callback=RunCallback(config, writer, interrupts),
@@ -192,6 +198,7 @@ def _describe(
     hardware: Hardware,
     model: PreTrainedModel | PeftModel,
     samples: Samples,
+    packing: Packing | None,
 ) -> None:
     """Write what the data and the model turned out to be."""
     from ft_core.models.parameters import local_model_config
@@ -204,6 +211,7 @@ def _describe(
         train_tokens=int(samples.train.lengths.sum()),
         trained_tokens=int(samples.train.trained.sum()),
         dropped=dict(samples.dropped),
+        **({"packed_rows": len(packing.bins), "fill": round(packing.fill, 4)} if packing else {}),
     )
     every = list(model.parameters())
     writer.emit(

@@ -68,6 +68,8 @@ def test_values_that_follow_from_others(full):
         "bf16": (False, "fp16 is true"),
         "batch_size": (1, "micro_batch_size x gradient_accumulation_steps"),
         "eval_batch_size": (1, "as micro_batch_size"),
+        "pad_to_sequence_len": (False, "samples are not packed"),
+        "eval_sample_packing": (False, "as sample_packing"),
         "save_strategy": ("steps", "saves_per_epoch is given"),
         "eval_strategy": ("steps", "evals_per_epoch is given"),
     }

@@ -8,7 +8,6 @@ from ft_core.config import Dataset
 from ft_core.config.config import INNER
 from ft_core.config.keys import ADVICE, axolotl_keys, fields_of, is_planned
 
-ROWS = "remove it: each sample is a row of its own, padded to the longest of its batch"
 MEMORY = "remove it: weights are kept in 16 bit; 'gradient_checkpointing: true' or a smaller base_model saves memory"
 
 
@@ -30,9 +29,9 @@ MEMORY = "remove it: weights are kept in 16 bit; 'gradient_checkpointing: true' 
         ("lora_rr:", 1, "unknown key 'lora_rr'; did you mean 'lora_r'?", "write 'lora_r', or remove it"),
         ("xyzzy: 1", 1, "unknown key 'xyzzy'", "remove it"),
         (
-            "sampel_packing: true",
+            "wandb_projekt: mine",
             1,
-            "unknown key 'sampel_packing'; did you mean 'sample_packing'?",
+            "unknown key 'wandb_projekt'; did you mean 'wandb_project'?",
             "remove it: that key is not supported yet",
         ),
         (
@@ -71,7 +70,6 @@ MEMORY = "remove it: weights are kept in 16 bit; 'gradient_checkpointing: true' 
             "'seed' is not supported yet",
             "remove it",
         ),
-        ("sample_packing: true", 1, "'sample_packing' is not supported yet", ROWS),
         ("load_in_4bit: true", 1, "'load_in_4bit' is not supported yet", MEMORY),
         ("load_in_8bit: yes", 1, "'load_in_8bit' is not supported yet", MEMORY),
         (
@@ -136,7 +134,7 @@ def test_every_key_of_axolotl_is_known_once():
         "cut_cross_entropy",
         "fsdp",
     } <= keys.keys()
-    assert is_planned("sample_packing")
+    assert is_planned("wandb_project")
     assert not is_planned("base_model")
     assert not is_planned("xyzzy")
     # Advice is for keys that need it: the schema says its own, and each is Axolotl's.
@@ -149,7 +147,7 @@ def test_every_problem_is_found_at_once(errors):
     text = (
         "base_modl: a/b\n"
         "learning_rate: high\n"
-        "sample_packing: true\n"
+        "wandb_project: mine\n"
         "datasets:\n"
         "  - path: a/b\n"
         "    tpye: alpaca\n"
@@ -165,7 +163,7 @@ def test_every_problem_is_found_at_once(errors):
     assert [(line, message) for line, _, message, _ in errors(text)] == [
         (1, "unknown key 'base_modl'; did you mean 'base_model'?"),
         (2, "'learning_rate' must be a number, not 'high'"),
-        (3, "'sample_packing' is not supported yet"),
+        (3, "'wandb_project' is not supported yet"),
         (5, "'datasets[0]' has no 'type'"),
         (6, "unknown key 'tpye'; did you mean 'type'?"),
         (8, "'type' cannot be 'alpaka'; did you mean 'alpaca'?"),

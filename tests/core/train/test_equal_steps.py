@@ -23,11 +23,20 @@ KEYS: dict[str, Any] = {"max_steps": 3, "val_set_size": 3, "optimizer": "sgd", "
 """Nine training rows: a step of eight, a step of one, and the first step of the second epoch. Plain gradient descent,
 because Adam divides by the gradient and so makes rounding large where that is almost zero."""
 
+PACKED: dict[str, Any] = {"sample_packing": True, "sequence_len": 16}
+"""Six packed rows of the nine: one step an epoch, whose last micro-batch of four, or of four on the second rank, is short."""
+
+
+@pytest.fixture(params=[{}, PACKED], ids=["padded", "packed"])
+def keys(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Return the keys that the runs to compare have in common."""
+    return {**KEYS, **request.param}
+
 
 @pytest.fixture
-def reference(make_config: Callable[..., Config], train: Callable[..., Run]) -> Run:
+def reference(make_config: Callable[..., Config], train: Callable[..., Run], keys: dict[str, Any]) -> Run:
     """Return the run that takes eight rows at once."""
-    return train(make_config(micro_batch_size=8, **KEYS), "reference")
+    return train(make_config(micro_batch_size=8, **keys), "reference")
 
 
 def assert_equal(run: Run, reference: Run, events: Callable[[Run, str], list[dict[str, Any]]]) -> None:
@@ -48,22 +57,24 @@ def test_one_rank(
     micro_batch_size: int,
     accumulation: int,
     reference: Run,
+    keys: dict[str, Any],
     make_config: Callable[..., Config],
     train: Callable[..., Run],
     events: Callable[[Run, str], list[dict[str, Any]]],
 ) -> None:
     cut = {"micro_batch_size": micro_batch_size, "gradient_accumulation_steps": accumulation}
-    assert_equal(train(make_config(**cut, **KEYS)), reference, events)
+    assert_equal(train(make_config(**cut, **keys)), reference, events)
 
 
 def test_two_ranks(
     reference: Run,
+    keys: dict[str, Any],
     make_config: Callable[..., Config],
     events: Callable[[Run, str], list[dict[str, Any]]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Two ranks with unequal targets, of which one has none at all in the step of one row."""
-    config = make_config(micro_batch_size=4, **KEYS)
+    config = make_config(micro_batch_size=4, **keys)
     run = create_run("two", config_text="", resolved_text=config.to_yaml(absolute_paths=True), plan={})
     script = Path(__file__).with_name("two_ranks.py")
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]

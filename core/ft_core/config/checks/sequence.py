@@ -31,6 +31,12 @@ def check_sequence(asked: Asked) -> None:
         asked.draft.warn(
             ("eval_sample_packing",), message, "add 'sample_packing: true', or remove the line", at="key"
         )
+    real_batches = asked.value("multipack_real_batches")
+    if real_batches and asked.value("attn_implementation") == "flash_attention_2":
+        # Transformers looks for documents only where a batch has one row.
+        message = "'multipack_real_batches' with 'flash_attention_2' would let the samples of a packed row see each other"
+        fix = "remove 'multipack_real_batches': one long row costs no more"
+        asked.draft.report(("multipack_real_batches",), message, fix, at="key")
     if asked.value("sample_packing"):
         _warn_beside_packing(asked)
 

@@ -86,8 +86,8 @@ class DataKeys(Topic):
     left out where it is trained on.
     Example: ``dataset_exact_deduplication: true``."""
 
-    group_by_length: Annotated[bool, Flag(), IN_RANDOM_ORDER] = False
-    """Whether a batch is made of samples of about the same length: less padding, and a loss that goes up and down.
+    group_by_length: Annotated[bool, Flag()] = False
+    """Whether a step is made of samples of about the same length: less padding, and a loss that goes up and down.
     Example: ``group_by_length: true``."""
 
     curriculum_sampling: Annotated[bool, Flag(), IN_RANDOM_ORDER] = False

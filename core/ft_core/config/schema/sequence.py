@@ -42,7 +42,6 @@ ATTENTION_CHOICE = Choice(
     planned_pattern=r"[\w.-]+/[\w.@:-]+",
 )
 
-UNPACKED = Planned("remove it: each sample is a row of its own, padded to the longest of its batch")
 SAME_RESULT = Planned("remove it: results are the same; only speed differs")
 
 
@@ -65,39 +64,40 @@ class SequenceKeys(Topic):
     """What becomes of a sample longer than sequence_len: ``drop`` it, ``truncate`` it, or ``raise`` an error.
     Example: ``excess_length_strategy: truncate``."""
 
-    pad_to_sequence_len: Annotated[bool, Flag()] = False
-    """Whether every batch is padded to sequence_len, in place of its longest sample.
-    Example: ``pad_to_sequence_len: true``."""
+    pad_to_sequence_len: Annotated[bool | None, Flag()] = None
+    """Whether every row is padded to its full length, in place of the longest of its batch. Default: where samples are
+    packed. Example: ``pad_to_sequence_len: true``."""
 
     pad_to_multiple_of: Annotated[
         int | None, Whole(minimum=1), Planned("use pad_to_sequence_len, or remove it")
     ] = None
     """Every batch is padded to a multiple of this many tokens. Example: ``pad_to_multiple_of: 64``."""
 
-    sample_packing: Annotated[bool, Flag(), UNPACKED] = False
-    """Whether short samples are laid end to end in one row, so that little of a batch is padding. Attention must be of a
-    kind that keeps them apart. Example: ``sample_packing: true``."""
+    sample_packing: Annotated[bool, Flag()] = False
+    """Whether short samples are laid end to end in one row, so that little of a batch is padding. Each is computed as if
+    it were alone; a model in which that cannot be is refused. Example: ``sample_packing: true``."""
 
-    eval_sample_packing: Annotated[bool | None, Flag(), UNPACKED] = None
+    eval_sample_packing: Annotated[bool | None, Flag()] = None
     """Whether evaluation samples are packed as well. Default: as sample_packing. Example: ``eval_sample_packing: false``."""
 
-    sample_packing_group_size: Annotated[int, Whole(minimum=1), UNPACKED] = 100_000
-    """How many samples are packed together at a time. Example: ``sample_packing_group_size: 200000``."""
+    sample_packing_group_size: Annotated[int, Whole(minimum=1)] = 100_000
+    """Accepted, without effect: the samples of the whole set are packed together.
+    Example: ``sample_packing_group_size: 200000``."""
 
-    sample_packing_bin_size: Annotated[int, Whole(minimum=1), UNPACKED] = 200
+    sample_packing_bin_size: Annotated[int, Whole(minimum=1)] = 200
     """How many samples a packed row holds at most. Example: ``sample_packing_bin_size: 100``."""
 
-    sample_packing_sequentially: Annotated[bool, Flag(), UNPACKED] = False
-    """Whether samples are packed in the order of the data, which leaves more padding.
+    sample_packing_sequentially: Annotated[bool, Flag()] = False
+    """Whether only neighbouring samples are packed together, which leaves more padding.
     Example: ``sample_packing_sequentially: true``."""
 
-    multipack_real_batches: Annotated[bool | None, Flag(), UNPACKED] = None
+    multipack_real_batches: Annotated[bool | None, Flag()] = None
     """Whether a packed batch has micro_batch_size rows of sequence_len, in place of one row as long as all of them.
-    Default: where attention cannot tell the samples of one row apart. Example: ``multipack_real_batches: true``."""
+    Default: with any attention but flash_attention_2, which takes one long row. Example: ``multipack_real_batches: true``."""
 
-    batch_flattening: Annotated[bool | Literal["auto"], Choice(("auto",), flags=True), UNPACKED] = False
-    """Whether the samples of a batch are laid end to end in one row, without choosing which fit together; ``auto``: where
-    attention can tell them apart and sample_packing is off. Example: ``batch_flattening: true``."""
+    batch_flattening: Annotated[bool | Literal["auto"], Choice(("auto",), flags=True)] = False
+    """Whether the samples of a batch are laid end to end in one row, without choosing which fit together; ``auto``: with
+    flash_attention_2, where sample_packing is off. Example: ``batch_flattening: true``."""
 
     attn_implementation: Annotated[Attention, ATTENTION_CHOICE] = "auto"
     """How attention is computed: ``sdpa`` (PyTorch's own kernels), ``eager`` (plain matrix products, slow),

@@ -21,6 +21,14 @@ ERRORS = [
         "remove one of the two",
         "sample_packing: true\nsequence_len: 2048\nbatch_flattening: auto",
     ),
+    (
+        "sample_packing: true\nsequence_len: 2048\nattn_implementation: flash_attention_2\nmultipack_real_batches: true",
+        7,
+        1,
+        "'multipack_real_batches' with 'flash_attention_2' would let the samples of a packed row see each other",
+        "remove 'multipack_real_batches': one long row costs no more",
+        "sample_packing: true\nsequence_len: 2048\nmultipack_real_batches: true",
+    ),
 ]
 
 WARNINGS = [
@@ -32,9 +40,6 @@ WARNINGS = [
         "write 'pad_to_sequence_len: true'",
         "sample_packing: true\nsequence_len: 2048\npad_to_sequence_len: true",
     ),
-]
-
-LATER = [
     (
         "sample_packing: true",
         4,
@@ -72,9 +77,3 @@ def test_what_is_refused(found, lines, line, column, message, fix, neighbour):
 def test_what_is_doubtful(found, lines, line, column, message, fix, neighbour):
     assert found(lines) == [("warning", line, column, message, fix)]
     assert found(neighbour) == []
-
-
-@pytest.mark.parametrize(("lines", "line", "column", "message", "fix", "neighbour"), LATER)
-def test_what_will_be_doubtful(found_once_supported, lines, line, column, message, fix, neighbour):
-    assert found_once_supported(lines) == [("warning", line, column, message, fix)]
-    assert found_once_supported(neighbour) == []

@@ -70,7 +70,6 @@ def test_the_keys_of_pretraining_data_are_explained():
 @pytest.mark.parametrize(
     ("line", "fix"),
     [
-        ("group_by_length: true", "remove it: samples are trained in random order"),
         ("remove_unused_columns: true", "remove it: the model gets the columns that it reads"),
         ("dataset_shard_num: 4", "use a slice in each dataset, such as 'split: train[:10%]'"),
         ("streaming: true", "remove it: all rows are tokenized before training"),

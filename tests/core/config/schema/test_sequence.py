@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-ROWS = "remove it: each sample is a row of its own, padded to the longest of its batch"
+from ft_core.config import load_config
+from ft_core.config.config import Origin
+
 ATTENTION = "use 'auto', 'sdpa', 'eager' or 'flash_attention_2'"
 
 
@@ -79,10 +81,6 @@ def test_refused(complaint, line, message, fix):
 @pytest.mark.parametrize(
     ("line", "fix"),
     [
-        ("sample_packing: true", ROWS),
-        ("eval_sample_packing: true", ROWS),
-        ("batch_flattening: auto", ROWS),
-        ("sample_packing_bin_size: 100", ROWS),
         ("eval_sequence_len: 64", "remove it: sequence_len is the limit in evaluation too"),
         ("flash_attn_cross_entropy: true", "remove it: results are the same; only speed differs"),
     ],
@@ -93,7 +91,67 @@ def test_not_supported_yet(errors, required, line, fix):
 
 
 @pytest.mark.parametrize(
-    "line", ["sample_packing: false", "sample_packing_bin_size: 200", "sample_packing_group_size: 1e5"]
+    "line", ["sample_packing: false", "min_sample_len:", "sample_packing_group_size: 1e5"]
 )
 def test_what_asks_for_nothing_passes(warnings, required, line):
     assert warnings(required + line) == []
+
+
+PACKED = "sample_packing: true\nsequence_len: 64\n"
+
+
+@pytest.mark.parametrize(
+    ("lines", "key", "value", "reason"),
+    [
+        ("", "pad_to_sequence_len", False, "samples are not packed"),
+        ("", "eval_sample_packing", False, "as sample_packing"),
+        (PACKED, "pad_to_sequence_len", True, "samples are packed"),
+        (PACKED, "eval_sample_packing", True, "as sample_packing"),
+        (PACKED, "multipack_real_batches", True, "attention over a mask takes short rows"),
+        (
+            "eval_sample_packing: true",
+            "multipack_real_batches",
+            True,
+            "attention over a mask takes short rows",
+        ),
+        (
+            PACKED + "attn_implementation: flash_attention_2",
+            "multipack_real_batches",
+            False,
+            "flash_attention_2 takes one long row",
+        ),
+        ("batch_flattening: auto", "batch_flattening", False, "attention is not flash_attention_2"),
+        (
+            "batch_flattening: auto\nattn_implementation: flash_attention_2",
+            "batch_flattening",
+            True,
+            "flash_attention_2 takes one long row",
+        ),
+        (
+            PACKED + "batch_flattening: auto\nattn_implementation: flash_attention_2",
+            "batch_flattening",
+            False,
+            "samples are packed",
+        ),
+    ],
+)
+def test_what_follows_from_packing(required, lines, key, value, reason):
+    config = load_config(required + lines)
+    assert getattr(config, key) is value
+    assert config.origin(key) == Origin("derived", None, reason)
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("pad_to_sequence_len: false", False),
+        ("eval_sample_packing: false", False),
+        ("multipack_real_batches: false", False),
+    ],
+)
+def test_what_is_given_stays(required, line, value):
+    assert getattr(load_config(required + PACKED + line), line.partition(":")[0]) is value
+
+
+def test_no_packed_rows_have_no_layout(required):
+    assert load_config(required).multipack_real_batches is None
