@@ -83,10 +83,10 @@ def _needed(function: FunctionType, taken: set[str]) -> Iterator[str]:
 def _line(name: str, value: Any, function: FunctionType) -> str:
     """Return the line that gives `name` its value."""
     if isinstance(value, ModuleType):
-        return f"import {value.__name__} as {name}"
+        return f"import {_as(value.__name__, name)}"
     module, qualified = getattr(value, "__module__", None), getattr(value, "__qualname__", "")
     if isinstance(value, (FunctionType, type)) and module != NOTEBOOK and "." not in qualified:
-        return f"from {module} import {qualified} as {name}"
+        return f"from {module} import {_as(qualified, name)}"
     written = repr(value)
     if len(written) <= MAX_CONSTANT and _is_constant(written, value):
         return f"{name} = {written}"
@@ -96,6 +96,10 @@ def _line(name: str, value: Any, function: FunctionType) -> str:
         "written down",
         "define it inside the function, or put both into a module: type: my_module.my_function",
     )
+
+
+def _as(imported: str, name: str) -> str:
+    return name if imported == name else f"{imported} as {name}"
 
 
 def _is_constant(written: str, value: object) -> bool:

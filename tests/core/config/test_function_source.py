@@ -49,7 +49,7 @@ def notebook(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], dict[str, Any]]
                 "def read(row):\n    return flat(row['q']), str(PurePath('a'))\n"
             ),
             (
-                "from textwrap import dedent as flat\nfrom {pathlib} import PurePath as PurePath\n\n"
+                "from textwrap import dedent as flat\nfrom {pathlib} import PurePath\n\n"
                 "def read(row):\n    return flat(row['q']), str(PurePath('a'))\n"
             ),
         ),
