@@ -30,11 +30,13 @@ from ft_core.models.skeleton import build_skeleton, cached_skeleton
 from ft_core.models.source import check_base_model
 from ft_core.models.targets import trained_parameters
 from ft_core.train.duration import Work, estimate_duration
+from ft_core.train.light_tokenizer import LightTokenizer, read_tokenizer
 from ft_core.train.memory import ERROR, checkpoint_bytes, estimate_memory, gib, less_memory
 from ft_core.train.model_checks import check_adapter, check_length
 from ft_core.train.packing import PackingEstimate, check_packing, estimate_packing
 from ft_core.train.row_lengths import RowLengths, sample_lengths
 from ft_core.train.steps import Steps, count_steps, eval_cadence, global_batch
+from ft_core.train.turn_end_checks import check_turn_ends
 
 if TYPE_CHECKING:
     from ft_core.config import Config
@@ -186,10 +188,11 @@ def make_plan(
     precision = choose_precision(config, hardware)
     outline = _outline(config, exact=exact, on_wait=on_wait)
     model_config = local_model_config(config.base_model, config.revision_of_model)
-    found = _check_model(config, outline, model_config)
+    tokenizer = read_tokenizer(model_folder(config.tokenizer_config or config.base_model))
+    found = _check_model(config, outline, model_config, tokenizer)
     attention, attention_reason = choose_attention(config, model_config)
     train_rows, eval_rows = _count_rows(config)
-    lengths = sample_lengths(config, model_folder(config.tokenizer_config or config.base_model))
+    lengths = sample_lengths(config, tokenizer)
     samples = round(train_rows * lengths.per_row) if train_rows and lengths else train_rows
     packing = None
     if config.sample_packing and samples and lengths:
@@ -281,8 +284,13 @@ def _outline(config: Config, *, exact: bool, on_wait: Callable[[str], None] | No
     return build_skeleton(config) or headers
 
 
-def _check_model(config: Config, outline: Outline | None, model_config: Mapping[str, Any]) -> list[Problem]:
-    """Return the warnings of config and model together, or raise their errors.
+def _check_model(
+    config: Config,
+    outline: Outline | None,
+    model_config: Mapping[str, Any],
+    tokenizer: LightTokenizer | None,
+) -> list[Problem]:
+    """Return the warnings of config, model and tokenizer together, or raise their errors.
 
     Raises
     ------
@@ -295,6 +303,8 @@ def _check_model(config: Config, outline: Outline | None, model_config: Mapping[
         adapter = [dataclasses.replace(problem, severity="warning") for problem in adapter]
     known = outline.positions if outline and outline.positions else positions(model_config)
     problems = [*adapter, *check_length(config, model_config, known), *check_packing(config, model_config)]
+    if tokenizer is not None:
+        problems += check_turn_ends(config, tokenizer)
     if any(problem.severity == "error" for problem in problems):
         raise config.refused([*config.warnings, *problems])
     return problems

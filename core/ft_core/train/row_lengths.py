@@ -9,12 +9,11 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ft_core.data import count_rows, read_rows
 from ft_core.data.files import skipped_by
-from ft_core.train.light_tokenizer import read_tokenizer, turns
+from ft_core.train.light_tokenizer import LightTokenizer, turns
 
 if TYPE_CHECKING:
     from ft_core.config import Config, Dataset
@@ -66,15 +65,15 @@ class RowLengths:
         return [self.lengths[start : start + size] for start in range(0, len(self.lengths), size)]
 
 
-def sample_lengths(config: Config, tokenizer_folder: Path | None) -> RowLengths | None:
+def sample_lengths(config: Config, tokenizer: LightTokenizer | None) -> RowLengths | None:
     """Return the lengths of the first rows of the training data, or None where these take long to get.
 
     Parameters
     ----------
     config
         The run's config.
-    tokenizer_folder
-        The folder that holds ``tokenizer.json``, if there is one here.
+    tokenizer
+        Its tokenizer, if that is here.
 
     Raises
     ------
@@ -87,8 +86,10 @@ def sample_lengths(config: Config, tokenizer_folder: Path | None) -> RowLengths 
         if count_rows(dataset) is None:
             return None
         share = max(1, _READ // len(config.datasets))
-        rows += [(row, dataset) for _, row in read_rows(dataset, limit=share, seed=config.seed, skipped=skipped)]
-    size = _Sizes(config, tokenizer_folder, list(_spread(rows, _TOKENIZED)))
+        rows += [
+            (row, dataset) for _, row in read_rows(dataset, limit=share, seed=config.seed, skipped=skipped)
+        ]
+    size = _Sizes(config, tokenizer, list(_spread(rows, _TOKENIZED)))
     lengths = [length for row, dataset in rows for length in _cut(size.of(row, dataset), config, dataset)]
     notes = skipped.sentences() if skipped else ()
     return RowLengths(tuple(lengths), len(lengths) / len(rows), size.measured, notes) if lengths else None
@@ -98,12 +99,14 @@ class _Sizes:
     """Tells the tokens of rows by their bytes, once some of them have been tokenized."""
 
     def __init__(
-        self, config: Config, folder: Path | None, some: Sequence[tuple[Mapping[str, Any], Dataset]]
+        self,
+        config: Config,
+        tokenizer: LightTokenizer | None,
+        some: Sequence[tuple[Mapping[str, Any], Dataset]],
     ) -> None:
         self._bytes_per_token = _BYTES_PER_TOKEN
         self._chat_tokens: float | None = None
         self.measured = False
-        tokenizer = read_tokenizer(folder)
         texts = [text for row, dataset in some if (text := _text(row, dataset))]
         if tokenizer is None or not texts:
             return

@@ -276,3 +276,26 @@ def test_broken_rows_are_told(make_config: Callable[..., Config], tmp_path: Path
     [warning] = make_plan(config, hardware=CPU).warnings
     assert warning.message.startswith("Of the first rows, 1 broken row is left out (broken_rows is skip): ")
     assert warning.message.endswith("some.jsonl line 2: not valid JSON (expected value at column 1).")
+
+
+def test_a_stop_token_that_will_not_be_trained_is_told(
+    make_config: Callable[..., Config], tmp_path: Path
+) -> None:
+    file = tmp_path / "chats.jsonl"
+    file.write_text(
+        '{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yo"}]}\n'
+    )
+    chats = [{"path": str(file), "type": "chat_template"}]
+    silent = "{% for m in messages %}[{{ m.role }}] {{ m.content }}<|endoftext|>{% endfor %}"
+
+    config = make_config(datasets=chats, chat_template_jinja=silent, micro_batch_size=1)
+    [warning] = make_plan(config, hardware=CPU).warnings
+    assert warning.message == (
+        "The chat template never writes '<|im_end|>', so the model does not learn to end its turn"
+    )
+    assert warning.fix == "set eot_tokens to ['<|endoftext|>']"
+
+    words = make_config(datasets=chats, chat_template_jinja=f"{silent}two words", eot_tokens=["two words"])
+    with pytest.raises(ConfigError) as raised:
+        make_plan(words, hardware=CPU)
+    assert raised.value.message == "eot_tokens: 'two words' is 2 tokens for this tokenizer, not one"

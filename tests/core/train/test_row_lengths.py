@@ -11,6 +11,7 @@ from ft_core.config import Config, load_config
 from ft_core.data import load_samples
 from ft_core.errors import DataError
 from ft_core.models.tokenizer import load_tokenizer
+from ft_core.train.light_tokenizer import read_tokenizer
 from ft_core.train.row_lengths import RowLengths, sample_lengths
 
 
@@ -83,7 +84,7 @@ def test_the_tokenizer_is_asked_where_it_is_at_hand(
     make_config: Callable[..., Config], tiny_model: Path
 ) -> None:
     config = make_config()
-    found = sample_lengths(config, tiny_model)
+    found = sample_lengths(config, read_tokenizer(tiny_model))
     real = load_samples(config, load_tokenizer(config)).train
     assert found is not None
     assert found.measured
@@ -99,7 +100,7 @@ def test_real_chats_are_judged_within_a_twentieth(demo_model: Path, dictionary: 
             "datasets": [{"path": str(dictionary), "type": "chat_template"}],
         }
     )
-    found = sample_lengths(config, demo_model)
+    found = sample_lengths(config, read_tokenizer(demo_model))
     real = load_samples(config, load_tokenizer(config)).train
     assert found is not None
     assert found.mean == pytest.approx(sum(len(sample) for sample in real) / len(real), rel=0.05)
@@ -110,7 +111,7 @@ def test_a_broken_tokenizer_file_measures_nothing(
     content: str, make_config: Callable[..., Config], tmp_path: Path
 ) -> None:
     (tmp_path / "tokenizer.json").write_text(content)
-    found = sample_lengths(make_config(), tmp_path)
+    found = sample_lengths(make_config(), read_tokenizer(tmp_path))
     assert found is not None
     assert not found.measured
 
