@@ -14,6 +14,7 @@ The same from Python::
 
     run = ft.train(config)           Run: run.metrics, run.stop(), run.wait(), await run
     ft.plan(config)                  what a run would do, before anything is loaded
+    ft.preprocess(config)            tokenize the data now; its run then starts at once
     ft.inspect(config)               the first samples, token by token
     ft.chat(run)                     talk to what was trained
     ft.runs(), ft.attach("joker")    find runs again
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from ft_core.models.demo import demo_model
-    from ft_jupyter.api import attach, chat, inspect, plan, runs, train
+    from ft_jupyter.api import attach, chat, inspect, plan, preprocess, runs, train
     from ft_jupyter.run import Run
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "inspect",
     "load_ipython_extension",
     "plan",
+    "preprocess",
     "runs",
     "train",
     "unload_ipython_extension",
@@ -54,6 +56,7 @@ _HOMES = {
     "demo_model": "ft_core.models.demo",
     "inspect": "ft_jupyter.api",
     "plan": "ft_jupyter.api",
+    "preprocess": "ft_jupyter.api",
     "runs": "ft_jupyter.api",
     "train": "ft_jupyter.api",
 }

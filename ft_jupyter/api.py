@@ -20,6 +20,7 @@ from ft_jupyter.sentences import errors_as_sentences
 
 if TYPE_CHECKING:
     from ft_jupyter.plan_card import PlanCard
+    from ft_jupyter.preprocess_card import PreprocessCard
     from ft_jupyter.runs_table import RunsTable
     from ft_jupyter.widgets.chat_view import ChatView
     from ft_jupyter.widgets.samples import Samples
@@ -90,6 +91,14 @@ def plan(config: ConfigLike, *, gpus: int | None = None) -> PlanCard:
     from ft_jupyter.plan_card import plan_card
 
     return plan_card(load(config), gpus=gpus, exact=True)
+
+
+@errors_as_sentences()
+def preprocess(config: ConfigLike) -> PreprocessCard:
+    """Tokenize the data of `config` and keep it, so that its run starts at once; return what became of it."""
+    from ft_jupyter.preprocess_card import preprocess_card
+
+    return preprocess_card(load(config))
 
 
 @errors_as_sentences()

@@ -56,7 +56,7 @@ def on_ft_line(rest: str, user_ns: Mapping[str, object], root: Path | None) -> O
     if not words:
         return fitting(fragment, [Offer(name, "verb") for name in VERBS])
     usage = VERBS[words[0]].usage if words[0] in VERBS else ""
-    if words[0] == "plan" and (fragment.startswith("-") or words[-1].startswith("-")):
+    if words[0] in ("plan", "preprocess") and (fragment.startswith("-") or words[-1].startswith("-")):
         return _keys_as_options(words[-1], fragment, [SET], [SET])
     if fragment.startswith("-"):
         options = re.findall(r"--?\w+", usage)

@@ -165,6 +165,14 @@ def _plan(words: list[str], notebook: Notebook) -> object:
     return api.plan(notebook.config(options.file, [*options.set, *keys]))
 
 
+def _preprocess(words: list[str], notebook: Notebook) -> object:
+    parser = _parser("preprocess")
+    parser.add_argument("file", metavar="file.yml")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    options, keys = parser.parse_with_keys(words)
+    return api.preprocess(notebook.config(options.file, [*options.set, *keys]))
+
+
 def _explain(words: list[str], notebook: Notebook) -> KeyCard | KeyList | ValuesCard:
     parser = _parser("explain")
     parser.add_argument("asked", nargs="?", metavar="KEY|file.yml")
@@ -202,6 +210,7 @@ VERBS = {
         "inspect [NAME|file.yml]", "the first samples of a run or a config, token by token", _inspect
     ),
     "plan": Verb("plan file.yml", "what a run of this file would do", _plan),
+    "preprocess": Verb("preprocess file.yml", "tokenize the data now, so that a run starts at once", _preprocess),
     "explain": Verb(
         "explain [KEY|file.yml]",
         "what a key means, or where each value of a config comes from; alone, every key by topic",

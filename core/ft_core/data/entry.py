@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -10,12 +11,13 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ft_core.config.schema.dataset_type import FunctionSource, PromptFormat, is_function
+from ft_core.config.schema.dataset_type import FunctionSource
 from ft_core.data.arrow import BlockWriter, Reason
 from ft_core.data.cache import FILES, SAMPLES, cache_folder, find, make_room, only_writer, publish, told
-from ft_core.data.content import content_of
+from ft_core.data.content import content_of, file_digest, text_digest
 from ft_core.data.files import skipped_by
 from ft_core.data.fingerprint import samples_key
+from ft_core.data.formats.functions import function_files
 from ft_core.data.sieve import Tally
 from ft_core.data.sources import read_rows
 from ft_core.data.sources.reading import OnWait, find_source
@@ -68,8 +70,8 @@ def load_entry(
 ) -> Entry:
     """Return the samples of a dataset.
 
-    Samples are kept, and found again, where all that they depend on is known: not where a function of the user's or a
-    variable of the notebook gives the rows.
+    Samples are kept, and found again, where all that they depend on is known: not where a function of the notebook or a
+    variable gives the rows. Of a function in a file, that is its code and what lies beside it.
 
     Parameters
     ----------
@@ -105,8 +107,10 @@ def load_entry(
             return tally, writer.close()
 
     folder = cache_folder(config)
-    content = None if _is_function(dataset) else _content(dataset, folder, on_wait)
+    content = _content(dataset, folder, on_wait)
     if content is None:
+        # Every rank makes them for itself.
+        processes = max(1, processes // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
         buffer = pa.BufferOutputStream()
         tally, reasons = make(buffer)
         return Entry(dataset.path, SampleTable(buffer.getvalue(), reasons, dataset.path), tally)
@@ -159,15 +163,14 @@ def _open(config: Config, dataset: Dataset, folder: Path, about: dict[str, Any],
 
 
 def _content(dataset: Dataset, folder: Path, on_wait: OnWait | None = None) -> str | None:
+    """Return a digest of the rows, and of the code that reads them; None where that is not all in files."""
+    if isinstance(dataset.type, FunctionSource):
+        # Cells and modules that it calls are not written in it.
+        return None
     source = find_source(dataset, parse_split(dataset.split).name, on_wait)
-    return content_of(source, folder / FILES)
-
-
-def _is_function(dataset: Dataset) -> bool:
-    """Whether code of the user's, which may depend on anything, says what a row becomes."""
-    if isinstance(dataset.type, PromptFormat):
-        return False
-    return isinstance(dataset.type, FunctionSource) or is_function(dataset.type)
+    content = content_of(source, folder / FILES)
+    code = [file_digest(file, folder / FILES) for file in function_files(dataset)]
+    return text_digest([content, *code]) if content and code else content
 
 
 def _batches(numbered_rows: Iterator[NumberedRow]) -> Iterator[Sequence[NumberedRow]]:

@@ -45,6 +45,9 @@ def main(directory: Path) -> int:
                     _explained(directory, writer, interrupts)
             else:
                 _explained(directory, None, interrupts)
+    except KeyboardInterrupt:
+        # Stopped before there was a step to finish; the run's writer has said so.
+        return 130
     except Exception as error:  # noqa: BLE001 - the last place that can say why a rank ended
         if isinstance(error, FtError):
             print(f"error: {error}", file=sys.stderr, flush=True)  # noqa: T201
@@ -83,7 +86,7 @@ def _train(config: Config, directory: Path, writer: RunWriter | None, interrupts
     tokenizer = load_tokenizer(config)
     model = _load(config, hardware, tokenizer)
     _phase(writer, "tokenizing")
-    samples = _tokenize(config, tokenizer, writer)
+    samples = _tokenize(config, tokenizer, writer, interrupts)
     trainer = _trainer(config, hardware, directory, model, tokenizer, samples, writer, interrupts)
     if writer is not None:
         _describe(writer, config, hardware, model, samples, trainer.train_packing)
@@ -120,21 +123,31 @@ def _load(
     return apply_adapter(model, config) if config.adapter else model
 
 
-def _tokenize(config: Config, tokenizer: PreTrainedTokenizerBase, writer: RunWriter | None) -> Samples:
-    """Turn the rows into samples, telling how far it is."""
+def _tokenize(
+    config: Config, tokenizer: PreTrainedTokenizerBase, writer: RunWriter | None, interrupts: Interrupts
+) -> Samples:
+    """Turn the rows into samples, telling how far it is; one rank that is to stop does so at once."""
     from ft_core.data import load_samples
     from ft_core.models.hardware import cpu_cores
 
     told = 0
 
+    alone = "WORLD_SIZE" not in os.environ
+
     def on_progress(done: int, total: int | None) -> None:
         nonlocal told
+        if writer is not None and alone and (interrupts.received or writer.requested("stop")):
+            raise KeyboardInterrupt
         step = max(1, (total or 10_000) // _PROGRESS_EVENTS)
         if writer is not None and done // step > told:
             told = done // step
             writer.phase("tokenizing", done=done, total=total)
 
-    samples = load_samples(config, tokenizer, processes=cpu_cores(), on_progress=on_progress)
+    def on_wait(message: str) -> None:
+        if writer is not None:
+            print(f"{message} ...", flush=True)  # noqa: T201
+
+    samples = load_samples(config, tokenizer, processes=cpu_cores(), on_progress=on_progress, on_wait=on_wait)
     if writer is not None:
         for message in samples.warnings:
             writer.emit("warning", message=message, fix="")

@@ -158,14 +158,47 @@ def test_another_dataset_beside_it_changes_nothing(
     assert [each.found for each in samples.entries] == [True, False]
 
 
-def test_what_a_function_makes_is_not_kept(
-    make_config: MakeConfig, tokenizer: Any, prepared_folder: Path
-) -> None:
-    Path("function.py").write_text("def ask(row):\n    return 'Which?', 'One.'\n")
-    for _ in range(2):
-        samples = load_samples(make_config({**ROWS, "type": "function.py:ask"}), tokenizer)
-        assert (samples.entries[0].folder, samples.entries[0].found, len(samples.train)) == (None, False, 30)
-    assert [path.name for path in prepared_folder.iterdir()] == []
+class TestFunctions:
+    CODE = "def ask(row):\n    return 'Which?', 'One.'\n"
+
+    def test_that_of_a_file_is_kept_with_its_code(
+        self, make_config: MakeConfig, tokenizer: Any, made: list[str]
+    ) -> None:
+        Path("function.py").write_text(self.CODE)
+        config = make_config({**ROWS, "type": "function.py:ask"})
+        for _ in range(2):
+            assert len(load_samples(config, tokenizer).train) == 30
+        assert len(made) == 1
+        Path("function.py").write_text(self.CODE.replace("One", "Two"))
+        assert "Two." in {span.text for span in load_samples(config, tokenizer).train[0].spans}
+        Path("beside.py").write_text("")
+        load_samples(config, tokenizer)
+        assert len(made) == 3
+
+    def test_that_of_the_notebook_is_asked_each_time(
+        self, make_config: MakeConfig, tokenizer: Any, prepared_folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked: list[int] = []
+        original = entry.sieve_batches
+
+        def counted(*arguments: Any, processes: int) -> Any:
+            asked.append(processes)
+            return original(*arguments, processes=1)
+
+        monkeypatch.setattr(entry, "sieve_batches", counted)
+        config = make_config({**ROWS, "type": {"python": self.CODE}})
+        for _ in range(2):
+            samples = load_samples(config, tokenizer, processes=8)
+            assert (samples.entries[0].folder, samples.entries[0].found, len(samples.train)) == (
+                None,
+                False,
+                30,
+            )
+        # Of several ranks, each does the whole work.
+        monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+        load_samples(config, tokenizer, processes=8)
+        assert asked == [8, 8, 2]
+        assert [path.name for path in prepared_folder.iterdir()] == []
 
 
 def test_the_config_may_name_the_folder(

@@ -9,12 +9,13 @@ import pytest
 
 import ft_core
 from ft_core.config import Config, Dataset
+from ft_core.config.keys import is_planned
 
 WITHOUT_EFFECT = {
-    "model_type": "the checkpoint names its class; another name is a warning",
     "tokenizer_type": "the checkpoint names its class; another name is a warning",
     "strict": "documented as accepted without effect",
-    "dataset_prepared_path": "documented as accepted without effect; a warning says so",
+    "sample_packing_group_size": "documented as accepted without effect",
+    "input_transform": "it has one value",
 }
 """Keys that only the config itself reads, and why that is no silence."""
 
@@ -30,11 +31,13 @@ def attributes_read(*packages: str) -> set[str]:
 READ = attributes_read("models", "data", "train", "launch")
 
 
-@pytest.mark.parametrize("key", sorted(Config.model_fields))
+@pytest.mark.parametrize("key", sorted(key for key in Config.model_fields if not is_planned(key)))
 def test_every_key_is_read(key: str) -> None:
     assert (key in READ) != (key in WITHOUT_EFFECT)
 
 
-@pytest.mark.parametrize("key", sorted(Dataset.model_fields))
+@pytest.mark.parametrize(
+    "key", sorted(key for key in Dataset.model_fields if not is_planned(key, "datasets"))
+)
 def test_every_key_of_a_dataset_is_read(key: str) -> None:
-    assert key in READ
+    assert (key in READ) != (key in WITHOUT_EFFECT)
