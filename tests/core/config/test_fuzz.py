@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ft_core.config import ConfigError, load_config
+from ft_core.config import Config, ConfigError, load_config
 
 FILES = sorted((Path(__file__).parent / "realistic").glob("*.yml"))
 CONFIGS = [file.read_text("utf-8") for file in FILES]
@@ -200,12 +200,22 @@ def test_what_is_told_has_no_character_that_a_terminal_obeys():
 )
 def test_a_broken_config(text, mutations, seed):
     given_text = broken(text, mutations, seed)
+    config, error, seconds = load(given_text, check_paths=bool(seed % 2))
+    if seconds >= SECONDS:
+        # Once may be the machine's fault, or that of what was imported on the way.
+        *_, seconds = load(given_text, check_paths=bool(seed % 2))
+    assert seconds < SECONDS
+    if error is not None:
+        check(error, given_text)
+    if config is not None:
+        assert load_config(config.to_yaml(), check_paths=False) == config
+
+
+def load(text: str, *, check_paths: bool) -> tuple[Config | None, ConfigError | None, float]:
+    """Return the config of `text` or what is wrong with it, and the processor's seconds that it took."""
     start = time.process_time()
     try:
-        config = load_config(given_text, variables=VARIABLES, check_paths=bool(seed % 2))
-    except ConfigError as error:
-        assert time.process_time() - start < SECONDS
-        check(error, given_text)
-    else:
-        assert time.process_time() - start < SECONDS
-        assert load_config(config.to_yaml(), check_paths=False) == config
+        config, error = load_config(text, variables=VARIABLES, check_paths=check_paths), None
+    except ConfigError as raised:
+        config, error = None, raised
+    return config, error, time.process_time() - start
