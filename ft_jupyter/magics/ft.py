@@ -210,7 +210,9 @@ VERBS = {
         "inspect [NAME|file.yml]", "the first samples of a run or a config, token by token", _inspect
     ),
     "plan": Verb("plan file.yml", "what a run of this file would do", _plan),
-    "preprocess": Verb("preprocess file.yml", "tokenize the data now, so that a run starts at once", _preprocess),
+    "preprocess": Verb(
+        "preprocess file.yml", "tokenize the data now, so that a run starts at once", _preprocess
+    ),
     "explain": Verb(
         "explain [KEY|file.yml]",
         "what a key means, or where each value of a config comes from; alone, every key by topic",
