@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 from ft_core.config.schema.dataset_type import FunctionSource
 from ft_core.data.arrow import BlockWriter, Reason
 from ft_core.data.cache import FILES, SAMPLES, cache_folder, find, make_room, only_writer, publish, told
-from ft_core.data.content import content_of, file_digest, text_digest
+from ft_core.data.content import content_of
 from ft_core.data.files import skipped_by
 from ft_core.data.fingerprint import samples_key
-from ft_core.data.formats.functions import function_files
 from ft_core.data.sieve import Tally
 from ft_core.data.sources import read_rows
 from ft_core.data.sources.reading import OnWait, find_source
@@ -163,14 +162,12 @@ def _open(config: Config, dataset: Dataset, folder: Path, about: dict[str, Any],
 
 
 def _content(dataset: Dataset, folder: Path, on_wait: OnWait | None = None) -> str | None:
-    """Return a digest of the rows, and of the code that reads them; None where that is not all in files."""
+    """Return a digest of the rows; None where not all that they and their samples come from is in files."""
     if isinstance(dataset.type, FunctionSource):
         # Cells and modules that it calls are not written in it.
         return None
     source = find_source(dataset, parse_split(dataset.split).name, on_wait)
-    content = content_of(source, folder / FILES)
-    code = [file_digest(file, folder / FILES) for file in function_files(dataset)]
-    return text_digest([content, *code]) if content and code else content
+    return content_of(source, folder / FILES)
 
 
 def _batches(numbered_rows: Iterator[NumberedRow]) -> Iterator[Sequence[NumberedRow]]:

@@ -134,22 +134,27 @@ class Workers:
                 batch = next(batches, None)
                 if batch is None:
                     break
-                worker = self._idle.pop()
-                try:
-                    worker.connection.send(batch)
-                except (BrokenPipeError, ConnectionResetError) as error:
-                    raise worker.death() from error
-                self._busy[worker.connection] = (worker, sent)
+                self._send(batch, sent)
                 sent += 1
             if given == sent:
                 return
-            while given not in answers:
+            if given not in answers:
                 self._receive(answers, None)
+                continue
             answer = answers.pop(given)
             given += 1
             if isinstance(answer, Exception):
                 raise answer
             yield answer
+
+    def _send(self, batch: Sequence[NumberedRow], number: int) -> None:
+        """Give a batch to a process that waits for one."""
+        worker = self._idle.pop()
+        try:
+            worker.connection.send(batch)
+        except (BrokenPipeError, ConnectionResetError) as error:
+            raise worker.death() from error
+        self._busy[worker.connection] = (worker, number)
 
     def _receive(self, answers: dict[int, Sieved | Exception], patience: float | None) -> None:
         """Take what has come; without patience (None), wait until something has."""

@@ -114,6 +114,32 @@ def test_the_second_writer_waits_for_the_first(tmp_path: Path, first_publishes: 
     assert [path.name for path in tmp_path.iterdir()] == ([KEY] if first_publishes else [])
 
 
+def test_who_has_waited_for_a_folder_that_is_gone_waits_for_the_new_one(tmp_path: Path) -> None:
+    """Between the end of one writer and the turn of the next, a third may have begun."""
+    staging = tmp_path / f"{KEY}.writing"
+    staging.mkdir()
+    old = os.open(staging, os.O_RDONLY)
+    cache.fcntl.flock(old, cache.fcntl.LOCK_EX)
+    entered = threading.Event()
+
+    def second() -> None:
+        with only_writer(tmp_path, KEY):
+            entered.set()
+
+    thread = threading.Thread(target=second)
+    thread.start()
+    assert not entered.wait(0.2)
+    staging.rename(tmp_path / "gone")
+    staging.mkdir()
+    new = os.open(staging, os.O_RDONLY)
+    cache.fcntl.flock(new, cache.fcntl.LOCK_EX)
+    os.close(old)
+    assert not entered.wait(0.2)
+    os.close(new)
+    assert entered.wait(10)
+    thread.join(10)
+
+
 def test_without_locks_each_writes_for_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(descriptor: int, operation: int) -> None:
         raise OSError(cache.errno.ENOLCK, "No locks available")

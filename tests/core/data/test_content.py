@@ -92,6 +92,11 @@ def test_a_file_that_another_took_the_place_of_is_seen(file: Path, memory: Path,
     assert file_digest(file, memory) != before
 
 
+def test_a_file_is_known_by_inode_size_and_both_times(file: Path) -> None:
+    about = file.stat()
+    assert content._look(file) == [about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns]
+
+
 def test_a_copy_is_the_same(file: Path, memory: Path) -> None:
     copy = file.with_name("copy.jsonl")
     copy.write_bytes(file.read_bytes())

@@ -30,6 +30,15 @@ def killed(row):
     return "Which?", row["text"]
 """
 
+SLOW = """
+import time
+
+def slow(row):
+    if row["text"] == "Number 50.":
+        time.sleep(1)
+    return "Which?", row["text"]
+"""
+
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,6 +82,22 @@ def test_two_processes_give_what_one_gives(make_config: MakeConfig, tokenizer: A
     assert len(one) == 40
     assert one == two
     assert children() == []
+
+
+@pytest.mark.usefixtures("waiting")
+def test_a_slow_batch_keeps_no_other_from_being_done_but_only_so_many(
+    make_config: MakeConfig, tokenizer: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "function.py").write_text(SLOW)
+    config = make_config({"type": f"{tmp_path}/function.py:slow"})
+    taken: list[int] = []
+    ahead: list[int] = []
+    source = (taken.append(batch[0][0]) or batch for batch in batches(1500))
+    for given, _ in enumerate(sieve_batches(config, tokenizer, config.datasets[0], source, processes=2), 1):
+        ahead.append(len(taken) - given)
+    assert len(ahead) == 30
+    # The slow batch is one of them.
+    assert max(ahead) == 2 * workers.AHEAD - 1
 
 
 @pytest.mark.usefixtures("waiting")
