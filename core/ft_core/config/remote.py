@@ -6,18 +6,17 @@ notebook is somebody else's text.
 
 from __future__ import annotations
 
-import re
 import threading
 import time
-from http.client import HTTPException, HTTPMessage, IncompleteRead
+from http.client import HTTPException, IncompleteRead
 from ssl import SSLCertVerificationError, SSLError
-from typing import IO
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from urllib.request import Request, build_opener
 
 from ft_core.config.document import MAX_BYTES
 from ft_core.config.problems import ConfigError, Problem, clipped
+from ft_core.https import OnlyToHttps, raw_form
 
 SECONDS = 10.0
 """How long it may take in all, from looking up the name to the last byte."""
@@ -76,7 +75,7 @@ def _read(address: str) -> str:
     deadline = time.monotonic() + SECONDS
     headers = {"User-Agent": "ft-jupyter", "Accept": "text/*, application/yaml, */*"}
     request = Request(address, headers=headers)  # noqa: S310 - https only
-    with build_opener(_OnlyToHttps).open(request, timeout=SECONDS) as response:
+    with build_opener(OnlyToHttps(_leaves_tls)).open(request, timeout=SECONDS) as response:
         if response.headers.get_content_type() == "text/html":
             raise _web_page(address)
         body = b""
@@ -94,27 +93,13 @@ def _read(address: str) -> str:
         raise _error(f"'{clipped(address)}' is not UTF-8 text", "name a YAML config") from None
 
 
-class _OnlyToHttps(HTTPRedirectHandler):
-    """Follows a redirect only to another https address."""
-
-    max_redirections = 5
-
-    def redirect_request(
-        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
-    ) -> Request | None:
-        """Return the next request, or raise where it would leave TLS."""
-        if urlsplit(newurl).scheme != "https":
-            raise _error(
-                f"'{clipped(req.full_url)}' leads to an address that is not https", "name that text itself"
-            )
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
+def _leaves_tls(address: str) -> ConfigError:
+    return _error(f"'{clipped(address)}' leads to an address that is not https", "name that text itself")
 
 
 def _web_page(address: str) -> ConfigError:
-    raw = re.sub(
-        r"^https://github\.com/([^/]+/[^/]+)/blob/", r"https://raw.githubusercontent.com/\1/", address
-    )
-    fix = f"write {raw}" if raw != address else "name the file itself, such as its 'raw' form"
+    raw = raw_form(address)
+    fix = f"write {raw}" if raw else "name the file itself, such as its 'raw' form"
     return _error(f"'{clipped(address)}' is a web page, not a YAML file", fix)
 
 

@@ -8,16 +8,17 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable
-from http.client import HTTPException, HTTPMessage
+from http.client import HTTPException
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from urllib.request import Request, build_opener
 
 from ft_core.config.remote import STATUS
 from ft_core.data.sources.copies import Copy, in_words, keep, known_copies, locked
 from ft_core.errors import DataError
+from ft_core.https import OnlyToHttps, raw_form
 
 SECONDS = 30.0
 """How long the server may say nothing."""
@@ -83,7 +84,7 @@ def _fetch(address: str, name: str, old: Copy | None, on_wait: Callable[[str], N
         headers["If-None-Match" if '"' in old.version else "If-Modified-Since"] = old.version
     request = Request(address, headers=headers)  # noqa: S310 - https only
     try:
-        response = build_opener(_OnlyToHttps).open(request, timeout=SECONDS)
+        response = build_opener(OnlyToHttps(_leaves_tls)).open(request, timeout=SECONDS)
     except HTTPError as error:
         error.close()
         if error.code == 304 and old:
@@ -106,29 +107,14 @@ def _fetch(address: str, name: str, old: Copy | None, on_wait: Callable[[str], N
         return keep(address, name, version, size, write)
 
 
-class _OnlyToHttps(HTTPRedirectHandler):
-    """Follows a redirect only to another https address."""
-
-    max_redirections = 5
-
-    def redirect_request(
-        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
-    ) -> Request | None:
-        """Return the next request, or raise where it would leave TLS."""
-        if urlsplit(newurl).scheme != "https":
-            raise DataError(
-                f"{shown_address(req.full_url)} leads to an address that is not https.",
-                "Name that file itself.",
-            )
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
+def _leaves_tls(address: str) -> DataError:
+    message = f"{shown_address(address)} leads to an address that is not https."
+    return DataError(message, "Name that file itself.")
 
 
 def _web_page(address: str) -> DataError:
-    raw = re.sub(
-        r"^https://github\.com/([^/]+/[^/]+)/blob/", r"https://raw.githubusercontent.com/\1/", address
-    )
-    raw = re.sub(r"^(https://huggingface\.co/datasets/[^/]+/[^/]+)/blob/", r"\1/resolve/", raw)
-    fix = f"Write {raw}." if raw != address else "Name the file itself, such as its 'raw' form."
+    raw = raw_form(address)
+    fix = f"Write {raw}." if raw else "Name the file itself, such as its 'raw' form."
     return DataError(f"{shown_address(address)} is a web page, not a file with rows.", fix)
 
 
