@@ -46,8 +46,8 @@ def main(directory: Path) -> int:
             else:
                 _explained(directory, None, interrupts)
     except KeyboardInterrupt:
-        # Stopped before there was a step to finish; the run's writer has said so.
-        return 130
+        # A stop that came before there was a step to finish is no failure; the run's writer has said so.
+        return 0
     except Exception as error:  # noqa: BLE001 - the last place that can say why a rank ended
         if isinstance(error, FtError):
             print(f"error: {error}", file=sys.stderr, flush=True)  # noqa: T201
@@ -131,7 +131,6 @@ def _tokenize(
     from ft_core.models.hardware import cpu_cores
 
     told = 0
-
     alone = "WORLD_SIZE" not in os.environ
 
     def on_progress(done: int, total: int | None) -> None:
