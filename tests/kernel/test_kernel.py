@@ -117,7 +117,7 @@ def test_a_mistake_is_a_sentence(start_kernel: Callable[[], Any], yaml: str) -> 
     assert "Traceback" not in told
     assert len(error["traceback"]) == 4
     assert kernel.run("%%finetune --plann\nx: 1").error["traceback"][0] == (
-        "%%finetune has no option '--plann'; did you mean '--plan'?"
+        "%%finetune: there is no option or key '--plann'; did you mean '--plan'?"
     )
 
 
