@@ -20,7 +20,7 @@ class ValuesCard:
         # What somebody wrote stands out from what was filled in.
         rows = [
             (
-                code(value.key),
+                f'<span style="white-space:nowrap">{code(value.key)}</span>',
                 code(written(value.value)),
                 text(value.why) if value.given else f'<span style="{MUTED}">{text(value.why)}</span>',
             )

@@ -174,7 +174,7 @@ def test_explain_draws_where_the_values_of_a_file_come_from(shell: Any, yaml: st
     assert isinstance(card, ValuesCard)
     assert repr(card) == str(load_config(file, {"lora_r": 2}).explain())
     html = card._repr_html_()
-    assert "<code>lora_r</code></td>" in html
+    assert "<code>lora_r</code></span></td>" in html
     assert (
         '<td style="text-align:left;padding:.2em .8em .2em 0;vertical-align:top">override: --set lora_r</td>'
         in html
