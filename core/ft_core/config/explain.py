@@ -123,7 +123,11 @@ def explain(key: str) -> KeyDoc:
     if found := [holder for holder in INNER if path in axolotl_keys(holder)]:
         return _axolotl_doc(f"{found[0]}.{path}", axolotl_keys(found[0])[path])
     known = dict.fromkeys([*docs, *(doc.name for doc in docs.values()), *axolotl_keys(), *sorted(OLDER_KEYS)])
-    raise FtError(f"there is no key '{clipped(path)}'{did_you_mean(path, known)}")
+    guess = did_you_mean(path, known)
+    # Somebody who asks for a word wants the keys that it is part of.
+    having = [f"'{doc.key}'" for doc in docs.values() if len(path) > 2 and path.lower() in doc.name]
+    fix = f"The keys with that word: {', '.join(having[:8])}." if having and not guess else ""
+    raise FtError(f"there is no key '{clipped(path)}'{guess}", fix)
 
 
 def explain_all() -> tuple[KeyDoc, ...]:

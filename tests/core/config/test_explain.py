@@ -23,6 +23,9 @@ def test_explain_a_choice():
     )
 
 
+WATCHDOG = "The keys with that word: 'loss_watchdog_threshold', 'loss_watchdog_patience'."
+
+
 @pytest.mark.parametrize(
     ("key", "words", "default", "required"),
     [
@@ -62,6 +65,7 @@ def test_a_key_inside_a_list(path):
     [
         ("sequense_len", "there is no key 'sequense_len'; did you mean 'sequence_len'?", ""),
         ("xyzzy", "there is no key 'xyzzy'", ""),
+        ("watchdog", "there is no key 'watchdog'", WATCHDOG),
         ("fild_messages", "there is no key 'fild_messages'; did you mean 'field_messages'?", ""),
         ("bench_splitt", "there is no key 'bench_splitt'; did you mean 'bench_split'?", ""),
     ],
