@@ -47,7 +47,11 @@ def finetune(
     if options.plan:
         return card
     display(card)
-    run = Run.of(launch(config, options.name, gpus=options.gpus, root=root, overwrite=options.overwrite))
+    run = Run.of(
+        launch(
+            config, options.name, gpus=options.gpus, root=root, overwrite=options.overwrite, plan=card.plan
+        )
+    )
     # Bound before anything can interrupt the cell: a run that trains must be at hand.
     user_ns[options.variable] = run
     renamed = options.name is not None and options.name != options.variable

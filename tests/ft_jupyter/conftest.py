@@ -116,9 +116,11 @@ class Launches:
 
     asked: list[dict[str, Any]]
 
-    def __call__(self, config: Any, name: str | None, *, gpus: Any, root: Any, overwrite: bool) -> Any:
+    def __call__(
+        self, config: Any, name: str | None, *, gpus: Any, root: Any, overwrite: bool, plan: Any
+    ) -> Any:
         self.asked.append(
-            {"config": config, "name": name, "gpus": gpus, "root": root, "overwrite": overwrite}
+            {"config": config, "name": name, "gpus": gpus, "root": root, "overwrite": overwrite, "plan": plan}
         )
         made = create_run(
             name,

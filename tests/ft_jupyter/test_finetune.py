@@ -56,6 +56,8 @@ def test_a_cell_shows_its_plan_starts_its_run_and_returns_it(shell: Any, yaml: s
     assert shell.user_ns["run"].name == "run-1"
     [asked] = launches.asked
     assert (asked["name"], asked["gpus"], asked["root"], asked["overwrite"]) == (None, None, None, False)
+    # What the card shows is what the run is made of, and is worked out once.
+    assert plan["text/plain"] == asked["plan"].render()
     assert asked["config"].max_steps == 4
     assert asked["config"].source == yaml
 

@@ -17,7 +17,7 @@ from ft_core.errors import LaunchError, RunError
 from ft_core.models.hardware import Hardware, detect_hardware
 from ft_core.runs import ENVIRONMENT_VARIABLE, Run, RunWriter, create_run, record_process, runs_root
 from ft_core.runs.paths import DATA
-from ft_core.train import make_plan
+from ft_core.train import Plan, make_plan
 
 if TYPE_CHECKING:
     from ft_core.config import Config
@@ -60,6 +60,7 @@ def launch(
     gpus: int | None = None,
     root: Path | None = None,
     overwrite: bool = False,
+    plan: Plan | None = None,
 ) -> Run:
     """Plan `config`, make its run directory, start training there in the background, and return at once.
 
@@ -78,6 +79,9 @@ def launch(
         The folder that holds runs; the default one by default.
     overwrite
         Replace a run of this name that has ended.
+    plan
+        What a run of the same config, `gpus` and `root` will do, where that was worked out a moment ago; worked out now by
+        default.
 
     Raises
     ------
@@ -92,7 +96,7 @@ def launch(
         _check_inputs_stay(config, (root or runs_root()).absolute() / name)
     hardware = detect_hardware()
     ranks = count_ranks(gpus, hardware)
-    plan = make_plan(config, world_size=ranks, hardware=hardware, root=root)
+    plan = plan or make_plan(config, world_size=ranks, hardware=hardware, root=root)
 
     def resolved(directory: Path) -> str:
         return write_tables(config, directory / DATA).to_yaml(absolute_paths=True)

@@ -18,6 +18,7 @@ from ft_core.launch import launch, process
 from ft_core.launch.process import count_ranks, worker_command, worker_environment
 from ft_core.models.hardware import Device, Hardware
 from ft_core.runs import Run, RunWriter
+from ft_core.train import make_plan
 
 GIB = 1024**3
 CPU = Hardware("cpu", (), 8, 16 * GIB, 8 * GIB)
@@ -199,6 +200,16 @@ def test_a_run_is_not_replaced_by_one_that_reads_from_it(
         f"Run 'table' cannot be overwritten: '{shown}', which is trained on, is in it."
     )
     assert inside.is_file()
+
+
+def test_a_plan_that_is_at_hand_is_not_worked_out_again(
+    make_config: Callable[..., Config], started: list[Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = make_plan(make_config())
+    monkeypatch.setattr("ft_core.launch.process.make_plan", None)
+    run = launch(make_config(), plan=plan)
+    started.append(run)
+    assert run.plan["trainable"] == plan.trainable == 16_384
 
 
 def test_a_run_in_the_background(
