@@ -45,3 +45,16 @@ export interface Panel {
   shown?(): void;
   destroy?(): void;
 }
+
+/** A part of the sample view. */
+export interface SamplePanel extends Panel {
+  /** Called whenever the sample view shows another sample, or the same one tokenised anew. */
+  showSample(place: number, sample: number): void;
+}
+
+/**
+ * The losses to show on the tokens of the sample, NaN where a token has none; null shows none. `model` is a name of
+ * State.models, or `difference` for base minus tuned. `lossStep` of losses.ts gives a token's `data-loss`, and
+ * panels.css the `--ft-loss-ground` of each.
+ */
+export type OnLosses = (values: Float32Array | null, model: string) => void;
