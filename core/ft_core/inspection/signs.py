@@ -5,8 +5,8 @@ the first, a page the second, and neither can write the third.
 
 >>> visible(" a\tb\n")
 '·a→b⏎'
->>> visible("\x1b[31m \u202e \ud83d")
-'␛[31m·‹U+202E›·‹U+D83D›'
+>>> visible("\x1b[31m \u202e") == "␛[31m·\u2039U+202E\u203a"
+True
 >>> readable("two\nlines\x00")
 'two\nlines␀'
 """
@@ -52,4 +52,4 @@ def _sign(found: re.Match[str]) -> str:
     code = ord(character)
     if code < 0x20 and character not in _NAMED:
         return chr(0x2400 + code)
-    return _NAMED.get(character) or f"‹U+{code:04X}›"
+    return _NAMED.get(character) or f"\u2039U+{code:04X}\u203a"

@@ -23,12 +23,16 @@ def test_the_examples_hold() -> None:
         ("plain <b> é 漢", "plain·<b>·é·漢", "plain <b> é 漢"),
         (" \n\t", "·⏎→", " \n\t"),
         ("\x00\x1b\r\x7f", "␀␛␍␡", "␀␛␍␡"),
-        ("\u202eabc\u2066", "‹U+202E›abc‹U+2066›", "‹U+202E›abc‹U+2066›"),
-        ("\ufeffx\u200b", "‹U+FEFF›x‹U+200B›", "‹U+FEFF›x‹U+200B›"),
-        ("\ud83d", "‹U+D83D›", "‹U+D83D›"),
-        ("\U000e0041", "‹U+E0041›", "‹U+E0041›"),
-        ("👩\u200d🚀", "👩‹U+200D›🚀", "👩\u200d🚀"),
-        ("\u00a0\u3000", "⍽‹U+3000›", "\u00a0\u3000"),
+        (
+            "\u202eabc\u2066",
+            "\u2039U+202E\u203aabc\u2039U+2066\u203a",
+            "\u2039U+202E\u203aabc\u2039U+2066\u203a",
+        ),
+        ("\ufeffx\u200b", "\u2039U+FEFF\u203ax\u2039U+200B\u203a", "\u2039U+FEFF\u203ax\u2039U+200B\u203a"),
+        ("\ud83d", "\u2039U+D83D\u203a", "\u2039U+D83D\u203a"),
+        ("\U000e0041", "\u2039U+E0041\u203a", "\u2039U+E0041\u203a"),
+        ("👩\u200d🚀", "👩\u2039U+200D\u203a🚀", "👩\u200d🚀"),
+        ("\u00a0\u3000", "⍽\u2039U+3000\u203a", "\u00a0\u3000"),
     ],
 )
 def test_signs(text: str, shown: str, running: str) -> None:
