@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ft_core.data.sample import IGNORE, Sample
+from ft_core.data.labelled import Labelled
+from ft_core.data.sample import IGNORE
 
 Reason = tuple[str, bool, str]
 """What the spans of many samples have in common: role, whether trained, and rule."""
@@ -65,26 +66,38 @@ class Block:
     reason_table: tuple[Reason, ...]
 
 
-def to_block(samples: Sequence[Sample]) -> Block:
+def to_block(samples: Sequence[Labelled]) -> Block:
     """Return `samples` as arrays."""
     table: dict[Reason, int] = {}
-    spans = [span for sample in samples for span in sample.spans]
-    reasons = [table.setdefault((span.role, span.trained, span.rule), len(table)) for span in spans]
-    empty = np.zeros(0, np.int32)
+    # By identity: samples that are laid out alike share their authors, which live as long as the samples do.
+    known: dict[int, tuple[NDArray[np.int32], NDArray[np.int32]]] = {}
+    reasons, turns = [_EMPTY], [_EMPTY]
+    for sample in samples:
+        if (columns := known.get(id(sample.authors))) is None:
+            each = sample.authors.each
+            numbers = [table.setdefault((at.role, at.trained, at.rule), len(table)) for at in each]
+            turn_numbers = [NO_TURN if at.turn is None else at.turn for at in each]
+            columns = np.array(numbers, np.int32), np.array(turn_numbers, np.int32)
+            known[id(sample.authors)] = columns
+        reasons.append(columns[0][sample.span_owners])
+        turns.append(columns[1][sample.span_owners])
     return Block(
         row=np.array([sample.row for sample in samples], np.int64),
         cut=np.array([sample.cut for sample in samples], np.int32),
-        token_counts=np.array([len(sample) for sample in samples], np.int32),
-        span_counts=np.array([len(sample.spans) for sample in samples], np.int32),
-        input_ids=np.concatenate([empty, *(sample.input_ids for sample in samples)]),
-        labels=np.concatenate([empty, *(sample.labels for sample in samples)]),
-        span_ends=np.array([span.end for span in spans], np.int32),
-        reasons=np.array(reasons, np.int32),
-        turns=np.array([NO_TURN if span.turn is None else span.turn for span in spans], np.int32),
-        text_lengths=np.array([len(span.text) for span in spans], np.int32),
-        texts=["".join(span.text for span in sample.spans).encode() for sample in samples],
+        token_counts=np.array([len(sample.input_ids) for sample in samples], np.int32),
+        span_counts=np.array([len(sample.span_ends) for sample in samples], np.int32),
+        input_ids=np.concatenate([_EMPTY, *(sample.input_ids for sample in samples)]),
+        labels=np.concatenate([_EMPTY, *(sample.labels for sample in samples)]),
+        span_ends=np.concatenate([_EMPTY, *(sample.span_ends for sample in samples)]),
+        reasons=np.concatenate(reasons),
+        turns=np.concatenate(turns),
+        text_lengths=np.concatenate([_EMPTY, *(sample.text_lengths for sample in samples)]),
+        texts=[sample.text.encode() for sample in samples],
         reason_table=tuple(table),
     )
+
+
+_EMPTY = np.zeros(0, np.int32)
 
 
 class BlockWriter:

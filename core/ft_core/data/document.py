@@ -11,9 +11,13 @@ A format knows neither ids nor lengths. This is an Alpaca row (the second chunk 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 TEMPLATE_ROLE = "template"
 """The role of text that nobody said: headers and separators that a chat template writes."""
@@ -36,6 +40,82 @@ class Piece:
 
 
 @dataclass(frozen=True)
+class Author:
+    """Who speaks, in which turn, trained or not, and why: a `Piece` without its place."""
+
+    role: str
+    turn: int | None
+    trained: bool
+    rule: str
+    label: int | None = None
+
+
+@dataclass(frozen=True)
+class Authors:
+    """The authors of the pieces of a text, in order; texts that are laid out alike share them."""
+
+    each: tuple[Author, ...]
+
+    @cached_property
+    def trained(self) -> NDArray[np.bool_]:
+        """Of each author, whether what he says is trained."""
+        return np.array([author.trained for author in self.each], bool)
+
+    @cached_property
+    def label_other_tokens(self) -> bool:
+        """Whether any of them has a label of its own."""
+        return any(author.label is not None for author in self.each)
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """The pieces of a text that leave no character out and of which none is empty.
+
+    Attributes
+    ----------
+    edges
+        Where each of them ends; int32 of shape ``[pieces]``.
+    authors
+        Of each of them.
+    """
+
+    edges: NDArray[np.int32]
+    authors: Authors
+
+    def __iter__(self) -> Iterator[Piece]:
+        start = 0
+        for end, author in zip(self.edges.tolist(), self.authors.each, strict=True):
+            yield Piece(start, end, author.role, author.turn, author.trained, author.rule, author.label)
+            start = end
+
+
+_BETWEEN = Author(TEMPLATE_ROLE, None, False, "masked: text of the chat template")
+
+
+def without_gaps(text: str, pieces: Sequence[Piece]) -> Pieces:
+    """Return `pieces` with what lies between them as text of the template, and without empty ones.
+
+    >>> [(piece.start, piece.role) for piece in without_gaps("Hi!", [Piece(0, 2, "user", 0, False, "")])]
+    [(0, 'user'), (2, 'template')]
+    """
+    edges: list[int] = []
+    authors: list[Author] = []
+    position = 0
+    for piece in pieces:
+        if position < piece.start:
+            edges.append(piece.start)
+            authors.append(_BETWEEN)
+        if piece.start < piece.end:
+            edges.append(piece.end)
+            authors.append(Author(piece.role, piece.turn, piece.trained, piece.rule, piece.label))
+        position = piece.end
+    if position < len(text):
+        edges.append(len(text))
+        authors.append(_BETWEEN)
+    return Pieces(np.array(edges, np.int32), Authors(tuple(authors)))
+
+
+@dataclass(frozen=True)
 class Chunk:
     """Text that is tokenised in one go, so that tokens merge across its pieces but not across chunks.
 
@@ -44,7 +124,7 @@ class Chunk:
     text
         The characters.
     pieces
-        In order, without overlap. What lies between them is masked as text of the template.
+        In order, without overlap. What lies between them is masked as text of the template. `Pieces` where nothing does.
     begins_text
         Whether the tokens come first that the tokenizer itself puts before a text (BOS, for most that have one).
     ends_text
@@ -56,7 +136,7 @@ class Chunk:
     """
 
     text: str
-    pieces: tuple[Piece, ...]
+    pieces: tuple[Piece, ...] | Pieces
     begins_text: bool = False
     ends_text: bool = False
     end_count: int = 1

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ft_core.data.byte_level import byte_level
 from ft_core.errors import DataError
 
 if TYPE_CHECKING:
@@ -60,6 +62,21 @@ def encode(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[Enc
         starts = np.minimum(table[:, 0], np.concatenate((np.zeros(1, np.int32), ends[:-1])))[: len(table)]
         encoded.append(Encoded(np.array(ids, dtype=np.int32), starts, ends))
     return encoded
+
+
+def encoder(tokenizer: PreTrainedTokenizerBase) -> Callable[[Sequence[str]], list[Encoded]]:
+    """Return the function that encodes as `encode` does, faster where the tokens are the bytes of the text."""
+    fast = byte_level(tokenizer)
+
+    def encode_fast(texts: Sequence[str]) -> list[Encoded]:
+        assert fast is not None
+        places = fast(texts)
+        others = iter(
+            encode(tokenizer, [text for text, place in zip(texts, places, strict=True) if place is None])
+        )
+        return [Encoded(*place) if place is not None else next(others) for place in places]
+
+    return encode_fast if fast else partial(encode, tokenizer)
 
 
 def tokens_before_text(tokenizer: PreTrainedTokenizerBase) -> list[int]:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ft_core.data.document import Tokenized
-from ft_core.data.sample import IGNORE, Sample, Span
+from ft_core.data.document import Author, Authors, Tokenized
+from ft_core.data.labelled import Labelled
+from ft_core.data.sample import IGNORE
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -25,7 +26,7 @@ _OTHER = "trained: the row's label, which is another token than this one"
 
 def given_sample(
     row: Tokenized, config: Config, tokenizer: PreTrainedTokenizerBase, number: int, source: str
-) -> Sample:
+) -> Labelled:
     """Return the sample of a row, with its end cut off where excess_length_strategy says so.
 
     Parameters
@@ -44,17 +45,31 @@ def given_sample(
     total = len(row.input_ids)
     keep = min(total, config.sequence_len) if config.excess_length_strategy == "truncate" else total
     ids, labels = row.input_ids[:keep], row.labels[:keep]
-    spans: list[Span] = []
+    ends: list[int] = []
+    texts: list[str] = []
+    authors: list[Author] = []
     start = 0
     for rule, run in groupby(map(_rule, ids, labels)):
         end = start + len(list(run))
         text = tokenizer.decode(
             list(ids[start:end]), skip_special_tokens=False, clean_up_tokenization_spaces=False
         )
-        spans.append(Span(start, end, ROLE, None, rule != _MASKED, rule, str(text)))
+        ends.append(end)
+        texts.append(str(text))
+        authors.append(Author(ROLE, None, rule != _MASKED, rule))
         start = end
-    arrays = np.array(ids, np.int32), np.array(labels, np.int32)
-    return Sample(*arrays, tuple(spans), number, source, total - keep)
+    return Labelled(
+        np.array(ids, np.int32),
+        np.array(labels, np.int32),
+        np.array(ends, np.int32),
+        np.arange(len(ends), dtype=np.int32),
+        Authors(tuple(authors)),
+        np.array([len(text) for text in texts], np.int32),
+        "".join(texts),
+        number,
+        source,
+        total - keep,
+    )
 
 
 def _rule(token: int, label: int) -> str:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from ft_core.data.arrow import Block, to_block
 from ft_core.data.files import MAX_LISTED, Skipped, skipped_by
+from ft_core.data.labelled import Labelled
 from ft_core.data.sample import Sample
-from ft_core.data.tokenize import NumberedRow, batch_tokenizer
+from ft_core.data.tokenize import NumberedRow, batch_labeller
 from ft_core.errors import DataError
 
 if TYPE_CHECKING:
@@ -35,14 +36,14 @@ def too_short(config: Config) -> str:
     return f"shorter than {_shortest(config)} tokens"
 
 
-def drop_reason(config: Config, sample: Sample) -> str | None:
+def drop_reason(config: Config, sample: Sample | Labelled) -> str | None:
     """Return why training leaves a sample out, or None where it does not."""
     if len(sample) > config.sequence_len:
         return TOO_LONG
     if len(sample) < _shortest(config):
         return too_short(config)
     # The first token is predicted from nothing, so a label there trains nothing.
-    if not sample.trained or not (sample.labels[1:] >= 0).any():
+    if not (sample.labels[1:] >= 0).any():
         return NOTHING_TRAINED
     return None
 
@@ -104,13 +105,13 @@ def batch_sieve(
     The function raises a DataError for a row that does not fit the type, and for a sample that is too long under
     ``excess_length_strategy: raise``.
     """
-    tokenize_batch = batch_tokenizer(config, tokenizer, dataset)
+    label_batch = batch_labeller(config, tokenizer, dataset)
 
     def sieve(batch: Sequence[NumberedRow]) -> Sieved:
-        kept: list[Sample] = []
+        kept: list[Labelled] = []
         tally = Tally(rows=len(batch))
         skipped = skipped_by(config)
-        for sample in tokenize_batch(batch, skipped):
+        for sample in label_batch(batch, skipped):
             reason = drop_reason(config, sample)
             if reason is None:
                 kept.append(sample)
@@ -119,7 +120,7 @@ def batch_sieve(
                 raise _too_long(sample, config.sequence_len)
             tally.dropped[reason] += 1
             if reason == NOTHING_TRAINED:
-                tally.rules.update({span.rule for span in sample.spans if span.role != "template"})
+                tally.rules.update(sample.rules())
                 if sample.cut:
                     tally.rules["truncation cut off what is trained"] += 1
         if skipped is not None:
@@ -160,7 +161,7 @@ def require_some(tally: Tally, config: Config, purpose: str) -> None:
     raise DataError(f"No sample is left {purpose}: {reasons}.", fix)
 
 
-def _too_long(sample: Sample, sequence_len: int) -> DataError:
+def _too_long(sample: Labelled, sequence_len: int) -> DataError:
     return DataError(
         f"{sample.source}, row {sample.row + 1}: {len(sample):,} tokens are more than sequence_len ({sequence_len:,}).",
         "Raise sequence_len, or set excess_length_strategy to drop or truncate.",

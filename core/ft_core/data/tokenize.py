@@ -12,18 +12,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice, pairwise
+from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ft_core.data.document import TEMPLATE_ROLE, Chunk, Document, Format, Piece, Tokenized
-from ft_core.data.encode import Encoded, encode, tokens_before_text
+from ft_core.data.document import (
+    TEMPLATE_ROLE,
+    Author,
+    Authors,
+    Chunk,
+    Document,
+    Format,
+    Pieces,
+    Tokenized,
+    without_gaps,
+)
+from ft_core.data.encode import Encoded, encoder, tokens_before_text
 from ft_core.data.files import Skipped
 from ft_core.data.formats import resolve_format
 from ft_core.data.given import given_sample
-from ft_core.data.sample import IGNORE, Sample, Span
+from ft_core.data.labelled import Labelled
+from ft_core.data.sample import IGNORE, Sample
 from ft_core.errors import DataError
 
 if TYPE_CHECKING:
@@ -93,10 +104,23 @@ def batch_tokenizer(
     What a row becomes does not depend on the rows beside it, but whether the columns that the type needs are there is
     asked of all rows of a call together.
     """
-    form = resolve_format(config, dataset, tokenizer)
-    prefix = tokens_before_text(tokenizer)
+    label_batch = batch_labeller(config, tokenizer, dataset)
 
     def tokenize_batch(batch: Sequence[NumberedRow], skipped: Skipped | None) -> list[Sample]:
+        return [labelled.sample() for labelled in label_batch(batch, skipped)]
+
+    return tokenize_batch
+
+
+def batch_labeller(
+    config: Config, tokenizer: PreTrainedTokenizerBase, dataset: Dataset
+) -> Callable[[Sequence[NumberedRow], Skipped | None], list[Labelled]]:
+    """Return the function of `batch_tokenizer`, for samples whose spans stay arrays."""
+    form = resolve_format(config, dataset, tokenizer)
+    prefix = tokens_before_text(tokenizer)
+    encode_texts = encoder(tokenizer)
+
+    def label_batch(batch: Sequence[NumberedRow], skipped: Skipped | None) -> list[Labelled]:
         _require_fields(form, batch, dataset)
         numbered: list[tuple[int, Document | Tokenized]] = []
         for number, row in batch:
@@ -112,8 +136,8 @@ def batch_tokenizer(
             if isinstance(document, Document)
             for chunk in document.chunks
         ]
-        encoded = iter(encode(tokenizer, texts))
-        samples: list[Sample] = []
+        encoded = iter(encode_texts(texts))
+        samples: list[Labelled] = []
         for number, document in numbered:
             if isinstance(document, Tokenized):
                 samples.append(given_sample(document, config, tokenizer, number, dataset.path))
@@ -131,7 +155,7 @@ def batch_tokenizer(
             samples += _cut(_join(closed), document, config, number, dataset.path)
         return samples
 
-    return tokenize_batch
+    return label_batch
 
 
 def _require_fields(form: Format, batch: Sequence[NumberedRow], dataset: Dataset) -> None:
@@ -177,13 +201,13 @@ def _require_characters(text: str) -> None:
 
 @dataclass(frozen=True)
 class _Tokens:
-    """A document in tokens: ids, the characters each covers in `text`, and which of `pieces` it belongs to."""
+    """A document in tokens: ids, the characters each covers in `text`, and which of `authors` it is of."""
 
     ids: NDArray[np.int32]
     starts: NDArray[np.int32]
     ends: NDArray[np.int32]
     owners: NDArray[np.int32]
-    pieces: list[Piece]
+    authors: Authors
     text: str
 
     def part(self, start: int, stop: int) -> _Tokens:
@@ -198,58 +222,49 @@ class _Tokens:
 
 
 def _body(chunk: Chunk, encoded: Encoded) -> _Tokens:
-    """Give each token of a chunk its piece."""
-    pieces = _without_gaps(chunk)
-    return _Tokens(encoded.ids, encoded.starts, encoded.ends, _owners(encoded, pieces), pieces, chunk.text)
+    """Give each token of a chunk its author."""
+    pieces = chunk.pieces if isinstance(chunk.pieces, Pieces) else without_gaps(chunk.text, chunk.pieces)
+    owners = _owners(encoded, pieces)
+    return _Tokens(encoded.ids, encoded.starts, encoded.ends, owners, pieces.authors, chunk.text)
 
 
 def _close(body: _Tokens, chunk: Chunk, prefix: list[int], tokenizer: PreTrainedTokenizerBase) -> _Tokens:
     """Add what begins and ends a text to the tokens of a chunk; an empty text stays empty."""
-    ids = body.ids.tolist()
-    if not ids:
+    if not len(body.ids) or not (chunk.begins_text or chunk.ends_text or chunk.drops_bos):
         return body
+    ids = body.ids.tolist()
     parts = [body]
     # A text that brings its own BOS gets no second one (https://github.com/huggingface/trl/issues/1400).
     if chunk.begins_text and prefix and ids[: len(prefix)] != prefix:
-        parts.insert(0, _special_tokens(prefix, body.pieces[0], "start of text before the", tokenizer))
+        parts.insert(0, _special_tokens(prefix, body.authors.each[0], "start of text before the", tokenizer))
     elif chunk.drops_bos and ids[0] == tokenizer.bos_token_id:
         parts[0] = body.part(1, len(ids))
     if chunk.ends_text and tokenizer.eos_token_id is not None:
         missing = chunk.end_count - (ids[-1] == tokenizer.eos_token_id)
         if missing:
             end = [int(cast("int", tokenizer.eos_token_id))] * missing
-            parts.append(_special_tokens(end, body.pieces[-1], "end of text after the", tokenizer))
+            parts.append(_special_tokens(end, body.authors.each[-1], "end of text after the", tokenizer))
     return _join(parts)
 
 
-def _special_tokens(ids: list[int], beside: Piece, what: str, tokenizer: PreTrainedTokenizerBase) -> _Tokens:
-    """Return tokens that stand in no text and are trained as the piece beside them is."""
-    text = "".join(cast("list[str]", tokenizer.convert_ids_to_tokens(ids)))
+def _special_tokens(ids: list[int], beside: Author, what: str, tokenizer: PreTrainedTokenizerBase) -> _Tokens:
+    """Return tokens that stand in no text and are trained as what is beside them is."""
+    names = cast("list[str]", tokenizer.convert_ids_to_tokens(ids))
     rule = f"{'trained' if beside.trained else 'masked'}: {what} {beside.role}"
-    piece = Piece(0, len(text), beside.role, beside.turn, beside.trained, rule)
     count = len(ids)
     edges = np.zeros(count + 1, np.int32)
-    edges[1:] = np.cumsum([len(cast("str", tokenizer.convert_ids_to_tokens(token))) for token in ids])
-    return _Tokens(np.array(ids, np.int32), edges[:-1], edges[1:], np.zeros(count, np.int32), [piece], text)
+    edges[1:] = np.cumsum([len(name) for name in names])
+    return _Tokens(
+        np.array(ids, np.int32),
+        edges[:-1],
+        edges[1:],
+        np.zeros(count, np.int32),
+        Authors((Author(beside.role, beside.turn, beside.trained, rule),)),
+        "".join(names),
+    )
 
 
-def _without_gaps(chunk: Chunk) -> list[Piece]:
-    """Return the pieces of a chunk, with what lies between them as text of the template; none is empty."""
-    pieces: list[Piece] = []
-    position = 0
-    for piece in (*chunk.pieces, None):
-        start = piece.start if piece else len(chunk.text)
-        if position < start:
-            pieces.append(
-                Piece(position, start, TEMPLATE_ROLE, None, False, "masked: text of the chat template")
-            )
-        if piece and piece.start < piece.end:
-            pieces.append(piece)
-        position = piece.end if piece else start
-    return pieces
-
-
-def _owners(encoded: Encoded, pieces: Sequence[Piece]) -> NDArray[np.int32]:
+def _owners(encoded: Encoded, pieces: Pieces) -> NDArray[np.int32]:
     """Return for each token the index of its piece.
 
     A token that covers characters of several pieces (``.<`` where a template's mark is no token of its own) belongs to
@@ -257,14 +272,16 @@ def _owners(encoded: Encoded, pieces: Sequence[Piece]) -> NDArray[np.int32]:
     """
     if not len(encoded.ids):
         return np.zeros(0, np.int32)
-    edges = np.array([piece.end for piece in pieces], np.int32)
-    first = np.minimum(np.searchsorted(edges, encoded.starts, side="right"), len(pieces) - 1)
+    edges, authors = pieces.edges, pieces.authors.each
+    first = np.minimum(np.searchsorted(edges, encoded.starts, side="right"), len(authors) - 1)
     last = np.searchsorted(edges, np.maximum(encoded.ends - 1, encoded.starts), side="right")
-    last = np.minimum(last, len(pieces) - 1)
+    last = np.minimum(last, len(authors) - 1)
     owners = first.astype(np.int32)
     for token in np.flatnonzero(first != last):
         candidates = range(int(first[token]), int(last[token]) + 1)
-        owners[token] = min(candidates, key=lambda at: (pieces[at].role == TEMPLATE_ROLE, pieces[at].trained))
+        owners[token] = min(
+            candidates, key=lambda at: (authors[at].role == TEMPLATE_ROLE, authors[at].trained)
+        )
     return owners
 
 
@@ -274,16 +291,22 @@ def _join(parts: Sequence[_Tokens]) -> _Tokens:
         return parts[0]
     empty = np.zeros(0, np.int32)
     starts, ends, owners = [empty], [empty], [empty]
-    pieces: list[Piece] = []
+    authors: list[Author] = []
     text = ""
     for part in parts:
         starts.append(part.starts + np.int32(len(text)))
         ends.append(part.ends + np.int32(len(text)))
-        owners.append(part.owners + np.int32(len(pieces)))
-        pieces += part.pieces
+        owners.append(part.owners + np.int32(len(authors)))
+        authors += part.authors.each
         text += part.text
-    ids = np.concatenate([empty, *(part.ids for part in parts)])
-    return _Tokens(ids, np.concatenate(starts), np.concatenate(ends), np.concatenate(owners), pieces, text)
+    return _Tokens(
+        np.concatenate([empty, *(part.ids for part in parts)]),
+        np.concatenate(starts),
+        np.concatenate(ends),
+        np.concatenate(owners),
+        Authors(tuple(authors)),
+        text,
+    )
 
 
 def _closed_windows(
@@ -294,7 +317,7 @@ def _closed_windows(
     tokenizer: PreTrainedTokenizerBase,
     row: int,
     source: str,
-) -> list[Sample]:
+) -> list[Labelled]:
     """Return one sample for each window, which begins and ends as a text and is at most sequence_len long."""
     assert document.windows is not None
     [chunk] = document.chunks
@@ -304,33 +327,45 @@ def _closed_windows(
     # A window that would hold nothing but what the one before it held is left out.
     starts = range(0, max(1, total - size + step), step)
     windows = [_close(body.part(start, start + size), chunk, prefix, tokenizer) for start in starts]
-    return [_sample(window, 0, len(window.ids), row, source) for window in windows]
+    return [_label(window, 0, len(window.ids), row, source) for window in windows]
 
 
-def _cut(tokens: _Tokens, document: Document, config: Config, row: int, source: str) -> list[Sample]:
+def _cut(tokens: _Tokens, document: Document, config: Config, row: int, source: str) -> list[Labelled]:
     """Return one sample of all tokens; or windows of sequence_len; or the first sequence_len tokens."""
     total, limit = len(tokens.ids), config.sequence_len
     if document.windows and total > limit:
         return [
-            _sample(tokens, start, min(start + limit, total), row, source) for start in range(0, total, limit)
+            _label(tokens, start, min(start + limit, total), row, source) for start in range(0, total, limit)
         ]
     if config.excess_length_strategy == "truncate" and total > limit:
-        return [_sample(tokens, 0, limit, row, source, cut=total - limit)]
-    return [_sample(tokens, 0, total, row, source)]
+        return [_label(tokens, 0, limit, row, source, cut=total - limit)]
+    return [_label(tokens, 0, total, row, source)]
 
 
-def _sample(tokens: _Tokens, start: int, stop: int, row: int, source: str, *, cut: int = 0) -> Sample:
+def _label(tokens: _Tokens, start: int, stop: int, row: int, source: str, *, cut: int = 0) -> Labelled:
     """Return the sample of the tokens ``[start, stop)``."""
-    ids, owners = tokens.ids[start:stop], tokens.owners[start:stop]
-    trained = np.array([piece.trained for piece in tokens.pieces], dtype=bool)
-    labels = np.where(trained[owners], ids, np.int32(IGNORE)) if len(ids) else ids
-    edges = [0, *(np.flatnonzero(np.diff(owners)) + 1).tolist(), len(ids)] if len(ids) else []
-    spans: list[Span] = []
-    for first, end in pairwise(edges):
-        piece = tokens.pieces[int(owners[first])]
-        text = tokens.text[int(tokens.starts[start + first]) : int(tokens.ends[start + end - 1])]
-        spans.append(Span(first, end, piece.role, piece.turn, piece.trained, piece.rule, text))
-        if piece.label is not None:
-            labels[first:end] = IGNORE
-            labels[end - 1] = piece.label
-    return Sample(ids.copy(), labels, tuple(spans), row, source, cut)
+    ids, owners, authors = tokens.ids[start:stop], tokens.owners[start:stop], tokens.authors
+    if not len(ids):
+        return Labelled(ids, ids, ids, ids, authors, ids, "", row, source, cut)
+    labels = np.where(authors.trained[owners], ids, np.int32(IGNORE))
+    cuts = np.flatnonzero(owners[1:] != owners[:-1]) + 1
+    firsts = np.concatenate((_ZERO, cuts))
+    span_ends = np.concatenate((cuts, [len(ids)])).astype(np.int32)
+    span_owners = owners[firsts]
+    if authors.label_other_tokens:
+        for first, end, owner in zip(firsts, span_ends, span_owners, strict=True):
+            if (label := authors.each[owner].label) is not None:
+                labels[first:end] = IGNORE
+                labels[end - 1] = label
+    text_starts, text_ends = tokens.starts[start + firsts], tokens.ends[start - 1 + span_ends]
+    if np.array_equal(text_starts[1:], text_ends[:-1]):
+        text = tokens.text[int(text_starts[0]) : int(text_ends[-1])]
+    else:
+        edges = zip(text_starts.tolist(), text_ends.tolist(), strict=True)
+        text = "".join(tokens.text[first:end] for first, end in edges)
+    return Labelled(
+        ids.copy(), labels, span_ends, span_owners, authors, text_ends - text_starts, text, row, source, cut
+    )
+
+
+_ZERO = np.zeros(1, np.intp)

@@ -11,11 +11,24 @@ import pytest
 
 from ft_core.data import Sample, Span
 from ft_core.data.arrow import BlockWriter, to_block
+from ft_core.data.document import Author, Authors
+from ft_core.data.labelled import Labelled
 from ft_core.data.stored import SampleTable, StoredSamples
 
 
-def sample(ids: list[int], labels: list[int], *spans: Span, row: int = 0, cut: int = 0) -> Sample:
-    return Sample(np.array(ids), np.array(labels), spans, row, "rows.jsonl", cut)
+def sample(ids: list[int], labels: list[int], *spans: Span, row: int = 0, cut: int = 0) -> Labelled:
+    return Labelled(
+        np.array(ids, np.int32),
+        np.array(labels, np.int32),
+        np.array([span.end for span in spans], np.int32),
+        np.arange(len(spans), dtype=np.int32),
+        Authors(tuple(Author(span.role, span.turn, span.trained, span.rule) for span in spans)),
+        np.array([len(span.text) for span in spans], np.int32),
+        "".join(span.text for span in spans),
+        row,
+        "rows.jsonl",
+        cut,
+    )
 
 
 CHAT = sample(
@@ -30,7 +43,7 @@ EMPTY = sample([], [], row=8)
 STEPS = sample([3, 4], [-100, 1], Span(0, 2, "text", None, True, "trained: label of the step", ""), row=2**40)
 
 
-def stored(*blocks: Sequence[Sample], path: str = "rows.jsonl") -> SampleTable:
+def stored(*blocks: Sequence[Labelled], path: str = "rows.jsonl") -> SampleTable:
     buffer = pa.BufferOutputStream()
     writer = BlockWriter(buffer)
     for block in blocks:
@@ -54,9 +67,9 @@ def facts(sample: Sample) -> tuple[Any, ...]:
         [],
     ],
 )
-def test_what_comes_out_is_what_went_in(blocks: list[list[Sample]]) -> None:
+def test_what_comes_out_is_what_went_in(blocks: list[list[Labelled]]) -> None:
     table = stored(*blocks)
-    given = [each for block in blocks for each in block]
+    given = [each.sample() for block in blocks for each in block]
 
     assert [facts(table.sample(index)) for index in range(len(table))] == [facts(each) for each in given]
     assert table.lengths.tolist() == [len(each) for each in given]
