@@ -211,6 +211,12 @@ describe('the curves', () => {
     expect(plotly.react.mock.calls[3]?.[1]).toMatchObject([{ name: 'gradient norm', x: [1, 2, 3, 4, 5] }]);
     model.say(delta(3, aRun()), columns([], []));
     expect(plotly.extendTraces).toHaveBeenCalledTimes(2); // nothing new, nothing drawn
+
+    // A run on the CPU offers no chart of a GPU's memory.
+    expect(buttons(el)).not.toContain('GPU memory (GiB)');
+    model.say(snapshot(4, aRun()), columns([[1, 4, 0.5, 1, 100, 1.5]]));
+    press(el, 'GPU memory (GiB)');
+    expect(plotly.react.mock.calls.at(-1)?.[1]).toMatchObject([{ name: 'GPU memory (GiB)', y: [1.5] }]);
   });
 
   it('lose their markers with the fourth step, and name the evaluations with the first', async () => {

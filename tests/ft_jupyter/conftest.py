@@ -55,7 +55,13 @@ class HandWritten:
         """Append a step event: one second a step, loss 4, 3, 2 ... unless given."""
         event: dict[str, object] = {"type": "step", "time": BEGIN + number, "step": number, "total_steps": 10}
         event |= {"epoch": 0.1, "loss": 5.0 - number if loss is None else loss, "learning_rate": 0.001}
-        event |= {"grad_norm": 1.5, "tokens": 64, "tokens_per_second": 640.0, "eta": 10.0 - number}
+        event |= {
+            "grad_norm": 1.5,
+            "tokens": 64,
+            "tokens_per_second": 640.0,
+            "eta": 10.0 - number,
+            "gpu_memory": 1.25,
+        }
         self.emit(event | fields)
 
     def log(self, words: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from ft_jupyter.widgets import run_feed
 from ft_jupyter.widgets.run_feed import RunFeed
 
-STEPS = ["step", "loss", "learning_rate", "grad_norm", "tokens_per_second"]
+STEPS = ["step", "loss", "learning_rate", "grad_norm", "tokens_per_second", "gpu_memory"]
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +58,7 @@ def test_a_snapshot_carries_everything(write_run: Any) -> None:
     }
     assert [floats(buffer) for buffer in buffers[:2]] == [[1, 2], [4, 3]]
     assert np.isnan(floats(buffers[3])[1])
-    assert [floats(buffer) for buffer in buffers[4:]] == [[640, 640], [2], [2.5]]
+    assert [floats(buffer) for buffer in buffers[4:]] == [[640, 640], [1.25, 1.25], [2], [2.5]]
 
 
 def test_a_delta_carries_only_what_is_new(write_run: Any) -> None:
@@ -84,6 +84,7 @@ def test_a_delta_carries_only_what_is_new(write_run: Any) -> None:
         floats(np.float32(0.001)),
         [1.5],
         [640.0],
+        [1.25],
         [],
         [],
     ]
@@ -103,7 +104,7 @@ def test_a_change_of_state_alone_is_news(write_run: Any) -> None:
     feed.poll()
     content, buffers = feed.delta() or pytest.fail("nothing is new")
     assert content["run"]["state"] == "stopping"
-    assert buffers == [b""] * 7
+    assert buffers == [b""] * 8
 
 
 def test_progress_of_a_phase(write_run: Any) -> None:

@@ -71,7 +71,7 @@ def test_hello_is_answered_with_a_snapshot_and_what_follows_with_deltas(write_ru
     [(content, buffers)] = view.comm.custom
     assert (content["type"], content["seq"]) == ("snapshot", 1)
     assert np.frombuffer(buffers[1], "<f4").tolist() == [4.0]
-    assert len(buffers) == 7
+    assert len(buffers) == 8
 
     written.step(2)
     view.follow()

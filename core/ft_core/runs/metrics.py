@@ -10,7 +10,7 @@ from ft_core.runs.events import Event
 if TYPE_CHECKING:
     import pandas as pd
 
-COLUMNS = ("epoch", "loss", "learning_rate", "grad_norm", "tokens_per_second", "eval_loss")
+COLUMNS = ("epoch", "loss", "learning_rate", "grad_norm", "tokens_per_second", "gpu_memory", "eval_loss")
 
 Rows = dict[int, dict[str, float]]
 """Step to its numbers, in the order of the steps."""

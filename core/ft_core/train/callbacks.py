@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ft_core.config import Config
     from ft_core.runs import RunWriter
 
+_GIB = 1024**3
 _RECENT_STEPS = 50  # steps whose mean time the remaining time is estimated from
 
 
@@ -102,6 +103,7 @@ class RunCallback(TrainerCallback):
                 tokens=int(logs["tokens"]),
                 tokens_per_second=round(logs["tokens"] / seconds, 1),
                 eta=round(remaining * sum(self._recent) / len(self._recent), 1),
+                gpu_memory=_gpu_memory(args.device),
             )
         if not math.isfinite(loss):
             raise ModelError(
@@ -173,3 +175,11 @@ class RunCallback(TrainerCallback):
         if self._config.max_grad_norm == 0:
             return f"{lower}, and set max_grad_norm: 1.0."
         return f"{lower}, and look for broken rows in the data."
+
+
+def _gpu_memory(device: torch.device) -> float | None:
+    """Return the most GiB that this process has held of its GPU so far, or None where there is none.
+
+    What torch holds, whether or not a tensor lies in it: nothing else can have it, so it is what must fit.
+    """
+    return round(torch.cuda.max_memory_reserved(device) / _GIB, 3) if device.type == "cuda" else None

@@ -8,7 +8,7 @@ import pandas as pd
 from ft_core.runs import Run
 from ft_core.runs.events import encode
 
-COLUMNS = ["epoch", "loss", "learning_rate", "grad_norm", "tokens_per_second", "eval_loss"]
+COLUMNS = ["epoch", "loss", "learning_rate", "grad_norm", "tokens_per_second", "gpu_memory", "eval_loss"]
 
 
 def append(run: Run, *events: dict[str, object]) -> None:
@@ -20,7 +20,7 @@ def append(run: Run, *events: dict[str, object]) -> None:
 def step(number: int, loss: float | None) -> dict[str, object]:
     return {
         "type": "step", "step": number, "total_steps": 9, "epoch": number / 10, "loss": loss, "learning_rate": 1e-3,
-        "grad_norm": 0.5, "tokens": 100, "tokens_per_second": 50.0, "eta": 3.0,
+        "grad_norm": 0.5, "tokens": 100, "tokens_per_second": 50.0, "eta": 3.0, "gpu_memory": 1.5,
     }  # fmt: skip
 
 
@@ -36,7 +36,7 @@ def test_one_row_a_step(run: Run) -> None:
     append(run, {"type": "eval", "step": 2, "epoch": 0.2, "loss": 2.25})
     nan = math.nan
     expected = pd.DataFrame(
-        [[0.1, 2.5, 1e-3, 0.5, 50.0, nan], [0.2, nan, 1e-3, 0.5, 50.0, 2.25]],
+        [[0.1, 2.5, 1e-3, 0.5, 50.0, 1.5, nan], [0.2, nan, 1e-3, 0.5, 50.0, 1.5, 2.25]],
         columns=COLUMNS,
         index=pd.Index([1, 2], name="step"),
     )

@@ -56,6 +56,7 @@ def test_a_run_tells_what_it_does(make_config: MakeConfig, train: Train, events:
     ]
     assert all(event["tokens_per_second"] > 0 and event["grad_norm"] > 0 for event in steps)
     assert steps[-1]["eta"] == 0
+    assert steps[-1]["gpu_memory"] is None
     assert steps[-1]["loss"] < steps[0]["loss"]
     (end,) = events(run, "end")
     assert (end["state"], end["step"]) == ("completed", 3)

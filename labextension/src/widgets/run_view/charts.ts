@@ -12,6 +12,7 @@ const SIDES: [StepColumn, string][] = [
   ['learning_rate', 'learning rate'],
   ['grad_norm', 'gradient norm'],
   ['tokens_per_second', 'tokens/s'],
+  ['gpu_memory', 'GPU memory (GiB)'],
 ];
 
 const CONFIG = {
@@ -70,6 +71,13 @@ export function charts(root: HTMLElement): Charts {
     const drawable = library !== undefined && shown !== undefined && hasPoints(shown);
     grid.hidden = !drawable;
     empty.hidden = drawable;
+    // A run on the CPU has no GPU memory to draw.
+    SIDES.forEach(([column], at) => {
+      const choice = choices[at];
+      if (choice && shown) {
+        choice.hidden = column === 'gpu_memory' && !shown.steps[column].some(Number.isFinite);
+      }
+    });
     // Outside the document there are no colours and no sizes yet.
     drawn = drawable && root.isConnected;
     if (library && shown && drawn) {

@@ -38,6 +38,7 @@ export const STEP_COLUMNS = [
   'learning_rate',
   'grad_norm',
   'tokens_per_second',
+  'gpu_memory',
 ] as const;
 export type StepColumn = (typeof STEP_COLUMNS)[number];
 type Steps = Record<StepColumn, number[]>;
@@ -79,6 +80,7 @@ function read(steps: Columns, evals: Columns, smoother: Smoother): Curves {
       learning_rate: steps.learning_rate ?? missing,
       grad_norm: steps.grad_norm ?? missing,
       tokens_per_second: steps.tokens_per_second ?? missing,
+      gpu_memory: steps.gpu_memory ?? missing,
     },
     evals: { step: evals.step ?? [], loss: evals.loss ?? [] },
   };
