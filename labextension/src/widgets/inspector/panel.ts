@@ -54,7 +54,7 @@ export interface SamplePanel extends Panel {
 
 /**
  * The losses to show on the tokens of the sample, NaN where a token has none; null shows none. `model` is a name of
- * State.models, or `difference` for base minus tuned. `lossStep` of losses.ts gives a token's `data-loss`, and
- * panels.css the `--ft-loss-ground` of each.
+ * State.models, or `difference` for base minus tuned. `lossStep` of losses.ts gives a token's `data-loss`,
+ * `lossWords` what is said of it, and panels.css the `--ft-loss-ground` of each.
  */
 export type OnLosses = (values: Float32Array | null, model: string) => void;

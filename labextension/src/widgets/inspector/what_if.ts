@@ -1,14 +1,149 @@
-/** The sample with other settings. */
+/** The sample with other settings: each key that can be tried out, what it was, and the YAML that keeps it. */
 
-import { element } from '../shared/dom';
+import { button, element, setText } from '../shared/dom';
+import { sentences } from './connection';
+import { copyButton } from './copying';
+import { many } from './figures';
+import { knobControl, type KnobControl } from './knob';
 import type { Inspector, Panel } from './panel';
+import type { Knob, State } from './protocol';
+
+/** Milliseconds of rest after a change before it is tried. */
+export const REST = 250;
 
 export function whatIfPanel(inspector: Inspector): Panel {
-  void inspector;
+  const controls = new Map<string, KnobControl>();
+  /** What the reader wants that the kernel has not yet confirmed, by key. */
+  let wanted = new Map<string, unknown>();
+  let knobs: Knob[] = [];
+  let yaml = '';
+  let shape = '';
+  let tries = 0;
+  let rest: ReturnType<typeof setTimeout> | undefined;
 
-  return {
-    element: element('div', { class: 'ft-what-if' }),
-    showState: () => undefined,
-    showProgress: () => undefined,
+  const form = element('div', { class: 'ft-knobs' });
+  const status = element('span', { class: 'ft-what-if-status', role: 'status' });
+  const resetAll = button('Reset all', 'Go back to what the config says', () => {
+    wanted = new Map(knobs.map(({ key, original }) => [key, original]));
+    attempt(0);
+  });
+  const lines = element('pre', { class: 'ft-text' });
+  const keep = element(
+    'div',
+    { class: 'ft-yaml', hidden: true },
+    lines,
+    copyButton(
+      'Copy as YAML',
+      'Copy the lines that give the cell these values',
+      inspector.announcer,
+      () => yaml,
+    ),
+  );
+  const none = element('p', { class: 'ft-note', hidden: true }, 'These rows have no settings to try out.');
+  const panel = element(
+    'div',
+    { class: 'ft-panel ft-what-if', 'data-lm-suppress-shortcuts': 'true' },
+    none,
+    form,
+    element('div', { class: 'ft-what-if-line' }, status, resetAll),
+    keep,
+  );
+
+  /** All that differs from the config, as the reader has it now. */
+  const changes = (): Record<string, unknown> =>
+    Object.fromEntries(
+      knobs
+        .map(
+          ({ key, value, original }) => [key, wanted.has(key) ? wanted.get(key) : value, original] as const,
+        )
+        .filter(([, value, original]) => JSON.stringify(value) !== JSON.stringify(original))
+        .map(([key, value]) => [key, value]),
+    );
+  const attempt = (after: number): void => {
+    clearTimeout(rest);
+    rest = setTimeout(() => {
+      tries += 1;
+      const number = tries;
+      const trying = wanted;
+      panel.setAttribute('aria-busy', 'true');
+      inspector
+        .ask('what_if', { changes: changes() })
+        .then(({ message }) => {
+          if (number === tries) {
+            // What was changed meanwhile is still to be tried.
+            wanted = new Map([...wanted].filter(([key, value]) => trying.get(key) !== value));
+            controls.forEach(control => control.complain(''));
+            showState(message);
+            inspector.announcer.say(changedWords(knobs));
+          }
+        })
+        .catch((refusal: unknown) => {
+          if (number === tries) {
+            complain(sentences(refusal), [...trying.keys()]);
+          }
+        })
+        .finally(() => number === tries && panel.removeAttribute('aria-busy'));
+    }, after);
   };
+  /** Beside the control of the key that the sentence names, else of the one changed last. */
+  const complain = (sentence: string, tried: string[]): void => {
+    const named = tried.findLast(key => sentence.includes(key.split('.').at(-1) ?? key)) ?? tried.at(-1);
+    controls.forEach((control, key) => control.complain(key === named ? sentence : ''));
+    setText(status, named === undefined ? sentence : 'Not applied: the sample is as before.');
+  };
+  const changed = (key: string): void => {
+    const value = controls.get(key)?.read();
+    if (value === undefined) {
+      clearTimeout(rest);
+      controls.get(key)?.complain('This must be a whole number, 1 or more.');
+      return;
+    }
+    wanted.delete(key); // so that the latest is last
+    wanted.set(key, value);
+    attempt(REST);
+  };
+  const make = (knob: Knob): HTMLElement => {
+    const control = knobControl(
+      knob,
+      () => changed(knob.key),
+      () => {
+        wanted.delete(knob.key);
+        wanted.set(knob.key, knobs.find(({ key }) => key === knob.key)?.original);
+        attempt(0);
+      },
+    );
+    controls.set(knob.key, control);
+    return control.element;
+  };
+  const showState = (state: State): void => {
+    knobs = state.knobs;
+    yaml = state.yaml;
+    const newShape = JSON.stringify(knobs.map(({ key, kind, choices }) => [key, kind, choices]));
+    if (newShape !== shape) {
+      shape = newShape;
+      controls.clear();
+      form.replaceChildren(...knobs.map(make));
+    }
+    knobs.filter(({ key }) => !wanted.has(key)).forEach(knob => controls.get(knob.key)?.show(knob));
+    none.hidden = knobs.length > 0 || state.status === 'opening';
+    keep.hidden = yaml === '';
+    setText(lines, yaml);
+    setText(status, changedWords(knobs));
+    resetAll.hidden = !knobs.some(isChanged);
+  };
+  return {
+    element: panel,
+    showState,
+    showProgress: () => undefined,
+    destroy: () => clearTimeout(rest),
+  };
+}
+
+function isChanged({ value, original }: Knob): boolean {
+  return JSON.stringify(value) !== JSON.stringify(original);
+}
+
+function changedWords(knobs: Knob[]): string {
+  const count = knobs.filter(isChanged).length;
+  return count === 0 ? 'As the config says.' : `${many(count, 'setting')} changed, here alone.`;
 }
