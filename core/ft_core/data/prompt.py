@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ft_core.data.encode import encode
-from ft_core.data.template import Message, render, resolve_template
+from ft_core.data.template import ChatTemplate, Message, render, resolve_template
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -24,9 +24,19 @@ def render_prompt(
     DataError
         There is no chat template, or it refuses these messages.
     """
+    text = render(tokenizer, prompt_template(config, tokenizer), messages, add_generation_prompt=True)
+    return [int(token) for token in encode(tokenizer, [text])[0].ids]
+
+
+def prompt_template(config: Config | None, tokenizer: PreTrainedTokenizerBase) -> ChatTemplate:
+    """Return the template of a chat: that of the first conversations that are trained on.
+
+    Raises
+    ------
+    DataError
+        There is none.
+    """
     dataset = (
         next((entry for entry in config.datasets if entry.type == "chat_template"), None) if config else None
     )
-    template = resolve_template(config, tokenizer, dataset)
-    text = render(tokenizer, template, messages, add_generation_prompt=True)
-    return [int(token) for token in encode(tokenizer, [text])[0].ids]
+    return resolve_template(config, tokenizer, dataset)
