@@ -10,7 +10,7 @@ const PLOTLY = new URL('node_modules/plotly.js-basic-dist-min/', import.meta.url
 await mkdir(STATIC, { recursive: true });
 await build({
   absWorkingDir: new URL('.', import.meta.url).pathname,
-  entryPoints: ['run_view', 'chat_view'].flatMap(name => [
+  entryPoints: ['run_view', 'chat_view', 'inspector'].flatMap(name => [
     { in: `src/widgets/${name}/index.ts`, out: name },
     { in: `src/widgets/${name}/${name}.css`, out: name },
   ]),
