@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from ft_core.data.files import Row
 from ft_core.data.sources import OpenRows, open_rows
+from ft_core.data.tokenize import BATCH
 
 if TYPE_CHECKING:
     from ft_core.config import Config, Dataset
@@ -70,6 +72,15 @@ class RowList:
         self.datasets = tuple(datasets)
         self._starts = [each.first for each in datasets]
         self._total = first
+
+    def of_config(self, config: Config) -> RowList:
+        """Return the same rows for a config that reads other things out of them: as many datasets of the same rows."""
+        other = copy(self)
+        other.datasets = tuple(
+            replace(each, dataset=dataset)
+            for each, (dataset, _) in zip(self.datasets, datasets_of(config), strict=True)
+        )
+        return other
 
     def __len__(self) -> int:
         return self._total
@@ -149,3 +160,21 @@ def _written(value: object) -> str:
         return json.dumps(value, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError):
         return repr(value)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Neighbouring rows of one dataset, as training reads them together: the places ``[first, stop)``."""
+
+    dataset: int
+    first: int
+    stop: int
+
+
+def batches(rows: RowList) -> list[Batch]:
+    """Return all rows in batches, in order."""
+    return [
+        Batch(index, first, min(first + BATCH, each.first + each.count))
+        for index, each in enumerate(rows.datasets)
+        for first in range(each.first, each.first + each.count, BATCH)
+    ]

@@ -1,0 +1,171 @@
+"""A process that goes through a share of the rows, and tells what it finds batch by batch.
+
+It opens the rows and loads the tokenizer itself, so the notebook's own process only receives a few numbers. It ends when its
+parent closes the connection, or is gone; interrupts of the terminal are its parent's to obey.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from ft_core.data.files import Row
+from ft_core.errors import FtError
+from ft_core.inspection.look import DatasetLook
+from ft_core.inspection.parity import parity_check
+from ft_core.inspection.rows import Batch, RowList, batches
+from ft_core.inspection.scanner import Scanner
+from ft_core.inspection.search import matcher
+from ft_core.models import load_tokenizer
+
+if TYPE_CHECKING:
+    from ft_core.config import Config
+
+PassName = Literal["scan", "search", "parity"]
+
+_NICENESS = 10
+"""By how much the process gives way to the notebook's."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one process does.
+
+    Attributes
+    ----------
+    name
+        Which pass.
+    config
+        Whose rows; none of its datasets is a variable of the notebook.
+    number, processes
+        It takes every batch whose number leaves `number` when divided by `processes`.
+    text
+        What is searched.
+    """
+
+    name: PassName
+    config: Config
+    number: int
+    processes: int
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What a batch gave: its places ``[first, stop)``, and what the pass makes of them."""
+
+    first: int
+    stop: int
+    found: Any
+
+
+def main(descriptor: int) -> None:
+    """Serve the connection at a file descriptor: receive a `Share`, send a `Frame` for each batch, and None at the end.
+
+    An exception that ends the pass is sent instead: an FtError as it is, any other as the text of its traceback.
+    """
+    # As many of these processes run as there are cores.
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    os.nice(_NICENESS)
+    with Connection(descriptor) as connection:
+        try:
+            share: Share = connection.recv()
+            threading.Thread(target=_end_with_parent, args=(connection,), daemon=True).start()
+            try:
+                for frame in _frames(share):
+                    connection.send(frame)
+                connection.send(None)
+            except FtError as error:
+                connection.send(error)
+            except OSError:
+                raise
+            except Exception:  # noqa: BLE001 - a fault of ours, which the parent tells as it is
+                connection.send(traceback.format_exc())
+        except (EOFError, OSError):
+            return
+
+
+def _end_with_parent(connection: Connection) -> None:
+    """End this process when the other end of the connection is closed, whatever it is at."""
+    try:
+        connection.poll(None)
+    finally:
+        os._exit(0)
+
+
+def _frames(share: Share) -> Iterator[Frame]:
+    rows = RowList(share.config)
+    find = _PASSES[share.name](share, rows)
+    # What was imported stays; to look through it again and again would take a tenth of the time.
+    gc.freeze()
+    for batch in batches(rows)[share.number :: share.processes]:
+        yield Frame(batch.first, batch.stop, find(batch))
+
+
+Find = Callable[[Batch], Any]
+
+
+def _scan(share: Share, rows: RowList) -> Find:
+    tokenizer = load_tokenizer(share.config)
+    scanners = [Scanner(DatasetLook(share.config, each.dataset, tokenizer)) for each in rows.datasets]
+    return lambda batch: scanners[batch.dataset].scan(_rows_of(rows, batch))
+
+
+def _search(share: Share, rows: RowList) -> Find:
+    holds = matcher(share.text)
+
+    def find(batch: Batch) -> Any:
+        given = _rows_of(rows, batch)
+        places = [place for place, row in given.items() if not isinstance(row, FtError) and holds(row[1])]
+        return np.array(places, np.int32)
+
+    return find
+
+
+def _parity(share: Share, rows: RowList) -> Find:
+    tokenizer = load_tokenizer(share.config)
+    looks = [DatasetLook(share.config, each.dataset, tokenizer) for each in rows.datasets]
+    checks = [parity_check(share.config, tokenizer, each.dataset) for each in rows.datasets]
+
+    def find(batch: Batch) -> Any:
+        look, check = looks[batch.dataset], checks[batch.dataset]
+        differing: dict[int, tuple[str, str]] = {}
+        for place, given in _rows_of(rows, batch).items():
+            if isinstance(given, FtError):
+                continue
+            # A row that is no sample is told by the other pass.
+            with suppress(FtError):
+                [sample, *_] = look.samples(*given, list)
+                turns = check(given[1], sample).turns
+                if first := next((turn for turn in turns if not turn.equal), None):
+                    differing[place] = (first.cause, first.fix)
+        return differing
+
+    return find
+
+
+_PASSES: dict[PassName, Callable[[Share, RowList], Find]] = {
+    "scan": _scan,
+    "search": _search,
+    "parity": _parity,
+}
+
+
+def _rows_of(rows: RowList, batch: Batch) -> dict[int, tuple[int, Row] | FtError]:
+    """Return the rows of a batch by their places, or why each cannot be read."""
+    given: dict[int, tuple[int, Row] | FtError] = {}
+    for place in range(batch.first, batch.stop):
+        try:
+            given[place] = rows.row(place)
+        except FtError as error:  # noqa: PERF203 - a batch is a few hundred rows
+            given[place] = error
+    return given
