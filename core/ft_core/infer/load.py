@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ from ft_core.data.template import render, resolve_template
 from ft_core.errors import ModelError
 from ft_core.infer.source import Source, Which
 from ft_core.models.hardware import Hardware, detect_hardware
+from ft_core.models.parameters import read_header
 from ft_core.models.source import explain_load_error
 from ft_core.models.tokenizer import load_tokenizer
 
@@ -87,8 +89,11 @@ class Models:
         source = self._source
         whole = source.tuned if which == "tuned" and not source.adapter else source.base
         model = self._from_pretrained(str(whole), source.revision if whole == source.base else None)
-        if which == "tuned" and source.adapter:
-            model = _with_adapter(model, self.tokenizer, str(source.tuned))
+        adapter = source.tuned if which == "tuned" and source.adapter else None
+        rows = max(self.tokenizer.get_vocab().values()) + 1
+        grow_embeddings(model, max(rows, adapter_rows(Path(adapter), model)) if adapter else rows)
+        if adapter:
+            model = _with_adapter(model, adapter)
         model.eval()
         return cast("Any", model).to(self._device)
 
@@ -163,12 +168,56 @@ def fitting_dtype(stored: torch.dtype, device: str, hardware: Hardware) -> torch
     return stored
 
 
-def _with_adapter(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: str) -> PreTrainedModel:
+def adapter_rows(folder: Path, model: PreTrainedModel) -> int:
+    """Return how many embeddings the base of an adapter needs, as far as its files tell; 0 if it holds none.
+
+    Parameters
+    ----------
+    folder
+        The folder of the adapter.
+    model
+        Its base.
+    """
+    try:
+        settings = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return 0  # loading it says what is wrong
+    asked = settings.get("trainable_token_indices") or []
+    lists = cast("list[list[int]]", list(asked.values()) if isinstance(asked, dict) else [asked])
+    rows = max((index + 1 for ids in lists for index in ids), default=0)
+    # What was saved whole has a row for every token.
+    embedding: Any = model.get_input_embeddings()
+    holders = (embedding, model.get_output_embeddings())
+    names = [f".{name}." for name, module in model.named_modules() if module in holders]
+    file = folder / "adapter_model.safetensors"
+    tensors = (read_header(file) or {}) if file.is_file() else {}
+    for name, shape in tensors.items():
+        if shape[1:] == embedding.weight.shape[1:] and any(holder in name for holder in names):
+            rows = max(rows, shape[0])
+    return rows
+
+
+def grow_embeddings(model: PreTrainedModel, rows: int) -> None:
+    """Give `model` at least `rows` embeddings, each new one the mean of the others.
+
+    An adapter brings the rows of its new tokens; with the mean its base, which never saw them, says them no more often than
+    any other token.
+    """
+    before = int(cast("Any", model.get_input_embeddings()).weight.shape[0])
+    if rows <= before:
+        return
+    model.resize_token_embeddings(rows, mean_resizing=False)
+    with torch.no_grad():
+        for module in (model.get_input_embeddings(), model.get_output_embeddings()):
+            weight = getattr(module, "weight", None)
+            if isinstance(weight, torch.Tensor):
+                weight[before:] = weight[:before].mean(dim=0, dtype=torch.float32).to(weight.dtype)
+
+
+def _with_adapter(model: PreTrainedModel, folder: str) -> PreTrainedModel:
     """Return `model` with the adapter in `folder` on it."""
     from peft import PeftModel
 
-    if len(tokenizer) > cast("Any", model.get_input_embeddings()).weight.shape[0]:
-        model.resize_token_embeddings(len(tokenizer))
     try:
         return cast("PreTrainedModel", PeftModel.from_pretrained(model, folder))
     except (RuntimeError, ValueError, KeyError) as error:

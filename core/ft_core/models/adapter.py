@@ -23,17 +23,27 @@ def target_modules(config: Config) -> str | tuple[str, ...]:
     return config.lora_target_modules
 
 
-def apply_adapter(model: PreTrainedModel, config: Config) -> PeftModel:
+def apply_adapter(model: PreTrainedModel, config: Config, new_tokens: tuple[int, ...] = ()) -> PeftModel:
     """Wrap `model` with the config's LoRA adapter, its weights in fp32, the base frozen.
+
+    Parameters
+    ----------
+    model
+        The base model, with an embedding for every token.
+    config
+        The run's config.
+    new_tokens
+        Ids that the model has not learned, whose rows train beside the adapter and are saved with it.
 
     Raises
     ------
     ModelError
-        The target modules match nothing; the message lists the names that exist.
+        The target modules match nothing, or rows cannot be trained; the message says what would do.
     """
     from peft import LoraConfig, TaskType, get_peft_model
 
     _check_targets(model, config)
+    rows = _token_rows(model, config, new_tokens)
     targets = target_modules(config)
     settings: dict[str, Any] = {
         "task_type": TaskType.CAUSAL_LM,
@@ -44,6 +54,7 @@ def apply_adapter(model: PreTrainedModel, config: Config) -> PeftModel:
         "modules_to_save": list(config.lora_modules_to_save) if config.lora_modules_to_save else None,
         "use_dora": config.peft_use_dora,
         "use_rslora": config.peft_use_rslora,
+        "trainable_token_indices": {path: list(ids) for path, ids in rows.items()} or None,
     }
     if getattr(model.config, "tie_word_embeddings", False) and config.lora_modules_to_save:
         # A copy of the embedding that is trained stays the output head too: https://github.com/huggingface/peft/issues/2777
@@ -63,6 +74,22 @@ def module_names(model: PreTrainedModel) -> list[str]:
 
     names = (name for name, module in model.named_modules() if isinstance(module, (torch.nn.Linear, Conv1D)))
     return list(dict.fromkeys(name.rsplit(".", 1)[-1] for name in names))
+
+
+def _token_rows(
+    model: PreTrainedModel, config: Config, new_tokens: tuple[int, ...]
+) -> dict[str, tuple[int, ...]]:
+    """Return the rows that train beside the adapter, by the name of the module that holds them."""
+    from ft_core.models.skeleton import outline_of
+    from ft_core.models.token_rows import refused_rows, token_rows
+
+    if not new_tokens and not config.peft_trainable_token_indices:
+        return {}
+    outline = outline_of(model)
+    rows = token_rows(config, outline, new_tokens)
+    for _, message, fix in refused_rows(config, outline, rows):
+        raise ModelError(f"{message[0].upper()}{message[1:]}.", f"{fix[0].upper()}{fix[1:]}.")
+    return rows
 
 
 def _check_targets(model: PreTrainedModel, config: Config) -> None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ft_core.errors import ModelError
+from ft_core.models.added_tokens import TokenChanges
 from ft_core.models.hardware import Hardware, detect_hardware
 from ft_core.models.parameters import local_model_config
 from ft_core.models.precision import choose_attention, choose_precision
 from ft_core.models.source import check_base_model, explain_load_error
+from ft_core.models.token_rows import new_rows
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedModel
 
     from ft_core.config import Config
 
@@ -70,15 +72,38 @@ def torch_dtype(name: str) -> torch.dtype:
     return {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}[name]
 
 
-def check_embeddings(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Raise a ModelError if the tokenizer has ids for which the model has no embedding."""
+def fit_embeddings(model: PreTrainedModel, config: Config, changes: TokenChanges) -> tuple[int, ...]:
+    """Give `model` an embedding for every token of its tokenizer, and return the ids that it has not learned.
+
+    New rows are drawn around the mean of the old ones, so that new tokens are about as likely as any other (Hewitt 2021,
+    https://nlp.stanford.edu/~johnhew/vocab-expansion.html), from torch's random state: the same on every rank that was
+    seeded alike. A head that is tied to the embeddings stays so.
+
+    Parameters
+    ----------
+    model
+        The base model, without an adapter.
+    config
+        The run's config.
+    changes
+        What `ft_core.models.tokenizer.load_vocabulary` returned beside the tokenizer.
+
+    Raises
+    ------
+    ModelError
+        The config names the tokenizer of another model, and that has ids for which this one has no embedding.
+    """
     embedding: Any = model.get_input_embeddings()
-    rows = int(embedding.weight.shape[0])
-    if len(tokenizer) > rows:
+    before = int(embedding.weight.shape[0])
+    if changes.own_rows > before and config.tokenizer_config not in (None, config.base_model):
         raise ModelError(
-            f"The tokenizer has {len(tokenizer):,} tokens and the model embeddings for {rows:,}: they do not belong together.",
+            f"The tokenizer has {changes.own_rows:,} tokens and the model embeddings for {before:,}: they do not belong together.",
             "Remove 'tokenizer_config' to use the tokenizer that comes with the base model.",
         )
+    after, new = new_rows(config, changes, before)
+    if after > before:
+        model.resize_token_embeddings(after, mean_resizing=config.mean_resizing_embeddings)
+    return new
 
 
 def _explain(error: Exception, config: Config, attention: str) -> Exception | None:

@@ -66,6 +66,8 @@ class Outline:
         Parameters in all, tied ones counted once.
     modules
         Every module by its dotted name, in the model's order.
+    embedding
+        Name of the module that holds a row for each token; empty where it is not known.
     output_head
         Name of the module that makes the logits; empty where it is not known.
     tied
@@ -82,6 +84,7 @@ class Outline:
 
     total: int
     modules: Mapping[str, Module]
+    embedding: str = ""
     output_head: str = ""
     tied: tuple[str, ...] = ()
     experts: Mapping[str, tuple[int, ...]] = dataclasses.field(default_factory=dict[str, tuple[int, ...]])
@@ -113,6 +116,7 @@ class Outline:
         return cls(
             total=values["total"],
             modules={name: Module(**module) for name, module in values["modules"].items()},
+            embedding=values["embedding"],
             output_head=values["output_head"],
             tied=tuple(values["tied"]),
             experts={name: tuple(shape) for name, shape in values["experts"].items()},

@@ -34,6 +34,7 @@ _EMBEDDINGS = (
     "embeddings",
     "shared",
 )
+_OF_POSITIONS = ("wpe", "embed_positions")
 _HEADS = ("lm_head", "embed_out", "score")
 POSITION_KEYS = ("max_position_embeddings", "n_positions", "max_seq_len")
 """What configs call the number of positions."""
@@ -150,15 +151,23 @@ def _outline(shapes: Mapping[str, tuple[int, ...]], config: Mapping[str, Any]) -
         outputs = (shape[1] if kind == "embedding" else shape[0]) if shape else 0
         modules[path] = Module(kind, count, sum(shape), outputs)
     head = next((path for path in modules if path.rsplit(".", 1)[-1] in _HEADS), "")
+    embedding = next(
+        (
+            path
+            for path, (kind, _) in kinds.items()
+            if kind == "embedding" and not path.endswith(_OF_POSITIONS)
+        ),
+        "",
+    )
     tied: tuple[str, ...] = ()
     if config.get("tie_word_embeddings", False):
-        embedding = next((path for path, (kind, _) in kinds.items() if kind == "embedding"), "")
         tied = tuple(path for path in (embedding, head) if path)
     total = sum(math.prod(shape) for shape in shapes.values())
     twins = len(tied) == 2 and kinds.get(tied[0], ("", ()))[1] == kinds.get(tied[1], ("", (0,)))[1]
     return Outline(
         total=total - modules[head].parameters if twins else total,
         modules=modules,
+        embedding=embedding,
         output_head=head,
         tied=tied,
         positions=positions(config),

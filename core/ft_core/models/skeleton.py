@@ -174,6 +174,7 @@ def outline_of(model: Any) -> Outline:
     return Outline(
         total=sum(weight.numel() for weight in model.parameters()),
         modules=modules,
+        embedding=next((name for name, module in model.named_modules() if module is embedding), ""),
         output_head=next((name for name, module in model.named_modules() if module is head and head), ""),
         tied=tuple(
             name

@@ -23,6 +23,7 @@ def figures(plan: Plan) -> list[Figure]:
     lines = [
         Figure("Model", plan.model, ""),
         Figure("Trains", plan.method, _share(plan)),
+        Figure("Vocabulary", plan.vocabulary, plan.vocabulary_reason),
         Figure("Rows", _rows(plan), f"{_held_out(plan)}up to {plan.sequence_len:,} tokens each"),
         Figure("Tokens", *_tokens(plan)),
         Figure("Packing", *_packing(plan)),

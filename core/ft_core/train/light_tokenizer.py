@@ -13,6 +13,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ft_core.data.template import render, resolve_template
 from ft_core.errors import DataError
+from ft_core.models.added_tokens import (
+    TokenChanges,
+    changes,
+    refused_overrides,
+    wanted_tokens,
+    with_new_texts,
+)
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -44,6 +51,40 @@ class LightTokenizer:
     def added_tokens_decoder(self) -> dict[int, Any]:
         """The tokens that are never split, by their ids."""
         return self._tokenizer.get_added_tokens_decoder()
+
+    def with_tokens(self, config: Config) -> tuple[LightTokenizer, TokenChanges]:
+        """Return the same with the tokens that `config` adds and overrides, and what became of the vocabulary.
+
+        What `refused_overrides` reports is left as it is.
+        """
+        from tokenizers import AddedToken, Tokenizer
+
+        before = self.vocabulary
+        wanted = wanted_tokens(config)
+        overrides = config.added_tokens_overrides or {}
+        if not wanted and not overrides:
+            return self, changes(config, before, before)
+        other = copy(self)
+        text = self._tokenizer.to_str()
+        other._tokenizer = Tokenizer.from_str(with_new_texts(text, overrides) if overrides else text)
+        for token in wanted:
+            added = AddedToken(token.text, special=token.special, normalized=False)
+            add = other._tokenizer.add_special_tokens if token.special else other._tokenizer.add_tokens
+            add([added])
+        return other, changes(config, before, other.vocabulary)
+
+    @property
+    def vocabulary(self) -> dict[str, int]:
+        """The id of every token."""
+        return self._tokenizer.get_vocab(with_added_tokens=True)
+
+    def refused_overrides(self, config: Config) -> list[tuple[str, str]]:
+        """Return a message and a fix for each of ``added_tokens_overrides`` that cannot be carried out."""
+        if not config.added_tokens_overrides:
+            return []
+        reserved = {index: str(token.content) for index, token in self.added_tokens_decoder.items()}
+        roles = {role: text for role, text in _special_tokens(self._settings).items() if text}
+        return refused_overrides(config, self.vocabulary, reserved, roles)
 
     def with_special_tokens(self, chosen: Mapping[str, str]) -> LightTokenizer:
         """Return the same with other special tokens, as ``special_tokens`` of a config names them."""

@@ -30,12 +30,13 @@ from ft_core.models.skeleton import build_skeleton, cached_skeleton
 from ft_core.models.source import check_base_model
 from ft_core.models.targets import trained_parameters
 from ft_core.train.duration import Work, estimate_duration
-from ft_core.train.light_tokenizer import LightTokenizer, read_tokenizer
+from ft_core.train.light_tokenizer import read_tokenizer
 from ft_core.train.memory import ERROR, checkpoint_bytes, estimate_memory, gib, less_memory
 from ft_core.train.model_checks import check_adapter, check_length
 from ft_core.train.packing import PackingEstimate, check_packing, estimate_packing
 from ft_core.train.row_lengths import RowLengths, sample_lengths
 from ft_core.train.steps import Steps, count_steps, eval_cadence, global_batch
+from ft_core.train.token_checks import TokenPlan, plan_tokens
 from ft_core.train.turn_end_checks import check_turn_ends
 
 if TYPE_CHECKING:
@@ -84,6 +85,9 @@ class Plan:
         Estimated time from start to end, and what that rests on.
     checkpoint, disk_free
         Size of one checkpoint and the free space where it goes, in bytes.
+    vocabulary, vocabulary_reason
+        Which tokens are new or have new texts and how the embeddings grow, and how these rows are trained; empty where
+        nothing changes.
     warnings
         What may not be meant.
     """
@@ -118,6 +122,8 @@ class Plan:
     seconds_basis: str = ""
     memory_basis: str = ""
     packing: PackingEstimate | None = None
+    vocabulary: str = ""
+    vocabulary_reason: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as plain values, as ``plan.json`` holds it."""
@@ -188,8 +194,10 @@ def make_plan(
     precision = choose_precision(config, hardware)
     outline = _outline(config, exact=exact, on_wait=on_wait)
     model_config = local_model_config(config.base_model, config.revision_of_model)
-    tokenizer = read_tokenizer(model_folder(config.tokenizer_config or config.base_model))
-    found = _check_model(config, outline, model_config, tokenizer)
+    on_disk = read_tokenizer(model_folder(config.tokenizer_config or config.base_model))
+    tokens = plan_tokens(config, outline, on_disk)
+    outline, tokenizer = tokens.outline, tokens.tokenizer
+    found = _check_model(config, outline, model_config, tokens)
     attention, attention_reason = choose_attention(config, model_config)
     train_rows, eval_rows = _count_rows(config)
     lengths = sample_lengths(config, tokenizer)
@@ -199,7 +207,7 @@ def make_plan(
         packing = estimate_packing(config, lengths.lengths, samples)
     rows = packing.rows if packing else None if config.sample_packing else samples
     steps = count_steps(config, rows, world_size) if rows else None
-    parameters, trainable = _parameters(config, outline)
+    parameters, trainable = _parameters(config, tokens)
     folder = root or runs_root()
     disk_free = shutil.disk_usage(_existing(folder)).free
     full = config.pad_to_sequence_len or config.sample_packing
@@ -230,6 +238,8 @@ def make_plan(
         tokens_measured=lengths is not None and lengths.measured,
         longest_row=max(lengths.lengths) if lengths and not full else None,
         packing=packing,
+        vocabulary=tokens.words,
+        vocabulary_reason=tokens.training,
     )
     if outline is not None and trainable is not None:
         checkpoint = checkpoint_bytes(config, parameters=outline.total, trainable=trainable)
@@ -239,10 +249,11 @@ def make_plan(
             precision,
             model_config,
             kind=hardware.kind,
+            attention=plan.attention,
             parameters=outline.total + (trainable if config.adapter else 0),
             trainable=trainable,
             length=plan.longest_row,
-            real_tokens=lengths.largest_batch(config.micro_batch_size) if lengths and not packing else None,
+            trained_tokens=_trained_tokens(config, lengths, packing),
         )
         duration = None
         if steps and lengths:
@@ -288,7 +299,7 @@ def _check_model(
     config: Config,
     outline: Outline | None,
     model_config: Mapping[str, Any],
-    tokenizer: LightTokenizer | None,
+    tokens: TokenPlan,
 ) -> list[Problem]:
     """Return the warnings of config, model and tokenizer together, or raise their errors.
 
@@ -302,12 +313,31 @@ def _check_model(
         # The files alone prove nothing: some architectures are renamed while they are loaded.
         adapter = [dataclasses.replace(problem, severity="warning") for problem in adapter]
     known = outline.positions if outline and outline.positions else positions(model_config)
-    problems = [*adapter, *check_length(config, model_config, known), *check_packing(config, model_config)]
-    if tokenizer is not None:
-        problems += check_turn_ends(config, tokenizer)
+    problems = [
+        *adapter,
+        *tokens.problems,
+        *check_length(config, model_config, known),
+        *check_packing(config, model_config),
+    ]
+    if tokens.tokenizer is not None:
+        problems += check_turn_ends(config, tokens.tokenizer)
     if any(problem.severity == "error" for problem in problems):
         raise config.refused([*config.warnings, *problems])
     return problems
+
+
+def _trained_tokens(
+    config: Config, lengths: RowLengths | None, packing: PackingEstimate | None
+) -> float | None:
+    """Return the most tokens of a micro-batch that are trained, about; None where no row was looked at."""
+    if lengths is None:
+        return None
+    tokens = (
+        config.sequence_len * config.micro_batch_size
+        if packing
+        else lengths.largest_batch(config.micro_batch_size)
+    )
+    return tokens * lengths.trained_share
 
 
 def _work(
@@ -343,8 +373,9 @@ def _method(config: Config) -> str:
     return f"{kind} r={config.lora_r} on {targets if isinstance(targets, str) else ', '.join(targets)}"
 
 
-def _parameters(config: Config, outline: Outline | None) -> tuple[int | None, int | None]:
+def _parameters(config: Config, tokens: TokenPlan) -> tuple[int | None, int | None]:
     """Return the parameters in all and those that train, or None and None where the model is not at hand."""
+    outline = tokens.outline
     if outline is None:
         return None, None
     if not config.adapter:
@@ -356,6 +387,7 @@ def _parameters(config: Config, outline: Outline | None) -> tuple[int | None, in
         modules_to_save=config.lora_modules_to_save or (),
         use_dora=config.peft_use_dora,
     )
+    trainable += tokens.trained
     return outline.total + trainable, trainable
 
 

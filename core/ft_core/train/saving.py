@@ -64,11 +64,31 @@ def save_final(
     try:
         if dtype is not None:
             model.to(dtype)
-        model.save_pretrained(staging)
+        save_weights(model, staging)
         tokenizer.save_pretrained(staging)
         publish(staging, target)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def save_weights(model: Any, folder: Path | str, **options: Any) -> None:
+    """Save a model, or an adapter with the rows that trained beside it and nothing of its base.
+
+    PEFT would add all embeddings where their number has changed, twice where they are tied. Every new row trains with the
+    adapter or is in a module that it saves whole (`ft_core.models.token_rows`), so the adapter is complete without.
+
+    Parameters
+    ----------
+    model
+        The model, of transformers or of PEFT.
+    folder
+        Where to.
+    options
+        For its ``save_pretrained``.
+    """
+    if hasattr(model, "peft_config"):
+        options["save_embedding_layers"] = False
+    model.save_pretrained(folder, **options)
 
 
 def copy_to(final: Path, folder: Path) -> None:

@@ -26,7 +26,7 @@ from ft_core.train.batches import RankBatches, Rows
 from ft_core.train.callbacks import RunCallback
 from ft_core.train.isolation import check_isolation, model_inputs
 from ft_core.train.loss import count_targets, count_tokens, summed_loss, token_mean_loss
-from ft_core.train.saving import CHECKPOINT, list_checkpoints, publish
+from ft_core.train.saving import CHECKPOINT, list_checkpoints, publish, save_weights
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -94,6 +94,7 @@ class RunTrainer(Trainer):
         )
         self.remove_callback(PrinterCallback)
         self.run_callback = run_callback
+        self._tokenizer = tokenizer
         self._train_rows = train
         self._eval_rows = evaluation
         self._isolated_by: Literal["positions", "mask"] | None = isolated_by
@@ -199,6 +200,16 @@ class RunTrainer(Trainer):
         """Return the folder that Trainer writes a checkpoint into: aside, until it is whole."""
         del trial
         return str(self._checkpoints / _STAGING)
+
+    def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
+        """Write the weights of a checkpoint, and the tokenizer beside them."""
+        model = self.accelerator.unwrap_model(self.model)
+        if not hasattr(model, "peft_config"):
+            super()._save(output_dir, state_dict)
+        elif self.args.should_save:
+            folder = output_dir or str(self.args.output_dir)
+            save_weights(model, folder, state_dict=state_dict)
+            self._tokenizer.save_pretrained(folder)
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
         """Write a checkpoint aside, rename it into place, and remove the oldest ones beyond the limit."""

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from ft_core.data import Samples
     from ft_core.data.packing import Packing
+    from ft_core.models.added_tokens import TokenChanges
     from ft_core.train.trainer import RunTrainer
 
 _PROGRESS_EVENTS = 20  # tokenizing tells of its progress about this often
@@ -81,10 +82,10 @@ def _train(config: Config, directory: Path, writer: RunWriter | None, interrupts
     hardware = detect_hardware()
     _phase(writer, "loading model")
     _quiet()
-    from ft_core.models.tokenizer import load_tokenizer
+    from ft_core.models.tokenizer import load_vocabulary
 
-    tokenizer = load_tokenizer(config)
-    model = _load(config, hardware, tokenizer)
+    tokenizer, changes = load_vocabulary(config)
+    model = _load(config, hardware, changes)
     _phase(writer, "tokenizing")
     samples = _tokenize(config, tokenizer, writer, interrupts)
     trainer = _trainer(config, hardware, directory, model, tokenizer, samples, writer, interrupts)
@@ -103,24 +104,22 @@ def _train(config: Config, directory: Path, writer: RunWriter | None, interrupts
     trainer.accelerator.end_training()
 
 
-def _load(
-    config: Config, hardware: Hardware, tokenizer: PreTrainedTokenizerBase
-) -> PreTrainedModel | PeftModel:
-    """Load the model, with its adapter if the config has one, and seed every random choice."""
+def _load(config: Config, hardware: Hardware, changes: TokenChanges) -> PreTrainedModel | PeftModel:
+    """Load the model, with embeddings for its tokens and its adapter if the config has one, and seed every random choice."""
     from transformers import set_seed
 
     from ft_core.models.adapter import apply_adapter
-    from ft_core.models.load import check_embeddings, load_model
+    from ft_core.models.load import fit_embeddings, load_model
 
-    # New adapter weights are random: the same on every rank, and in every run of this seed.
+    # New embeddings and adapter weights are random: the same on every rank, and in every run of this seed.
     set_seed(config.seed)
     device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if hardware.kind == "cuda" else None
     model = load_model(config, device, hardware=hardware)
-    check_embeddings(model, tokenizer)
+    new_tokens = fit_embeddings(model, config, changes)
     if config.gradient_checkpointing and config.adapter:
         # Recomputing from frozen embeddings would otherwise find nothing that needs a gradient.
         model.enable_input_require_grads()
-    return apply_adapter(model, config) if config.adapter else model
+    return apply_adapter(model, config, new_tokens) if config.adapter else model
 
 
 def _tokenize(

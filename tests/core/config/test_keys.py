@@ -91,12 +91,6 @@ MEMORY = "remove it: weights are kept in 16 bit; 'gradient_checkpointing: true' 
             "remove it: every GPU holds the whole model",
         ),
         ("grokfast_alpha: 0.9", 1, "'grokfast_alpha' is not supported yet", "remove it"),
-        (
-            "special_tokens: {additional_special_tokens: [a]}",
-            18,
-            "'additional_special_tokens' is not supported yet",
-            "remove it: the vocabulary stays as it is",
-        ),
     ],
 )
 def test_refused_keys(errors, required, line, column, message, fix):

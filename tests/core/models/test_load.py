@@ -12,7 +12,8 @@ import torch
 from ft_core.config import Config
 from ft_core.errors import ModelError
 from ft_core.models import apply_adapter, load_model, load_tokenizer
-from ft_core.models.load import check_embeddings
+from ft_core.models.load import fit_embeddings
+from ft_core.models.tokenizer import load_vocabulary
 
 
 def dtypes(model: Any, *, trainable: bool) -> set[torch.dtype]:
@@ -116,10 +117,6 @@ def test_the_tokenizer_keeps_its_own_padding_token(make_config: Callable[..., Co
 def test_special_tokens_are_chosen_from_the_vocabulary(make_config: Callable[..., Config]) -> None:
     tokenizer = load_tokenizer(make_config(special_tokens={"eos_token": "<|endoftext|>"}))
     assert (tokenizer.eos_token, tokenizer.eos_token_id) == ("<|endoftext|>", 0)
-    with pytest.raises(
-        ModelError, match="special_tokens: pad_token: the tokenizer's vocabulary has no token '<nix>'"
-    ):
-        load_tokenizer(make_config(special_tokens={"pad_token": "<nix>"}))
 
 
 def edited_tokenizer(tiny_model: Path, folder: Path, **changes: str | None) -> Path:
@@ -155,11 +152,186 @@ def test_a_tokenizer_that_is_not_there_is_a_sentence(
     assert raised.value.message == f"The tokenizer folder '{tmp_path / 'nowhere'}' does not exist."
 
 
-def test_a_tokenizer_with_more_tokens_than_embeddings_is_refused(make_config: Callable[..., Config]) -> None:
-    config = make_config()
-    tokenizer = load_tokenizer(config)
-    model = load_model(config)
-    check_embeddings(model, tokenizer)
+def test_a_tokenizer_of_another_model_with_more_tokens_than_embeddings_is_refused(
+    make_config: Callable[..., Config], tiny_model: Path, tmp_path: Path
+) -> None:
+    tokenizer = load_tokenizer(make_config())
     tokenizer.add_tokens(["<brand-new>"])
-    with pytest.raises(ModelError, match="49,153 tokens and the model embeddings for 49,152"):
-        check_embeddings(model, tokenizer)
+    tokenizer.save_pretrained(tmp_path / "other")
+    config = make_config(tokenizer_config=str(tmp_path / "other"))
+    with pytest.raises(ModelError, match="49,153 tokens and the model embeddings for 49,152") as raised:
+        fit_embeddings(load_model(config), config, load_vocabulary(config)[1])
+    assert "Remove 'tokenizer_config'" in raised.value.fix
+
+
+def test_a_model_grows_to_a_tokenizer_of_its_own_that_has_more_tokens(
+    make_config: Callable[..., Config], tiny_model: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_model, folder)
+    tokenizer = load_tokenizer(make_config())
+    tokenizer.add_tokens(["<brand-new>"])
+    tokenizer.save_pretrained(folder)
+    config = make_config(base_model=str(folder))
+    model = load_model(config)
+    assert fit_embeddings(model, config, load_vocabulary(config)[1]) == (49152,)
+    assert model.get_input_embeddings().weight.shape == (49153, 64)
+
+
+@pytest.mark.parametrize(
+    ("keys", "rows", "new"),
+    [
+        ({}, 49152, ()),
+        ({"tokens": ["<|im_start|>"]}, 49152, ()),
+        ({"tokens": ["<a>", "<b>"]}, 49154, (49152, 49153)),
+        ({"added_tokens_overrides": {"5": "<a>"}}, 49152, (5,)),
+        ({"resize_token_embeddings_to_32x": True}, 49152, ()),
+        ({"tokens": ["<a>"], "resize_token_embeddings_to_32x": True}, 49184, tuple(range(49152, 49184))),
+    ],
+)
+def test_the_embeddings_grow_with_the_vocabulary_and_stay_tied(
+    keys: dict[str, Any], rows: int, new: tuple[int, ...], make_config: Callable[..., Config]
+) -> None:
+    config = make_config(**keys)
+    model: Any = load_model(config)
+    old = model.model.embed_tokens.weight.detach().clone()
+    assert fit_embeddings(model, config, load_vocabulary(config)[1]) == new
+    assert (model.model.embed_tokens.weight.shape[0], model.config.vocab_size) == (rows, rows)
+    assert model.lm_head.weight is model.model.embed_tokens.weight
+    assert torch.equal(model.lm_head.weight[:49152], old)
+
+
+def test_a_padded_vocabulary_keeps_its_size(
+    make_config: Callable[..., Config], tiny_model: Path, tmp_path: Path
+) -> None:
+    from transformers import LlamaForCausalLM
+
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_model, folder)
+    padded: Any = LlamaForCausalLM.from_pretrained(tiny_model)
+    padded.resize_token_embeddings(49160)
+    padded.save_pretrained(folder)
+    config = make_config(base_model=str(folder), tokens=["<a>"])
+    model: Any = load_model(config)
+    assert fit_embeddings(model, config, load_vocabulary(config)[1]) == (49152,)
+    assert model.model.embed_tokens.weight.shape[0] == 49160
+
+
+@pytest.mark.parametrize(("mean", "near"), [(True, True), (False, False)])
+def test_new_rows_begin_around_the_mean_of_the_old_ones(
+    mean: bool, near: bool, make_config: Callable[..., Config]
+) -> None:
+    def start(seed: int) -> torch.Tensor:
+        config = make_config(tokens=["<a>"], mean_resizing_embeddings=mean)
+        torch.manual_seed(0)
+        model: Any = load_model(config)
+        with torch.no_grad():
+            model.model.embed_tokens.weight += 1
+        torch.manual_seed(seed)
+        fit_embeddings(model, config, load_vocabulary(config)[1])
+        return model.model.embed_tokens.weight[49152].detach()
+
+    assert (abs(float(start(1).mean()) - 1) < 0.1) is near
+    assert torch.equal(start(1), start(1))
+    assert not torch.equal(start(1), start(2))
+
+
+def rows_of_adapter(model: Any) -> dict[str, list[int]]:
+    return {
+        name.removeprefix("base_model.model."): module.token_indices["default"]
+        for name, module in model.named_modules()
+        if type(module).__name__ == "TrainableTokensLayer" and module.tied_adapter is None
+    }
+
+
+EMBED, HEAD = "model.embed_tokens.token_adapter", "lm_head.token_adapter"
+
+
+@pytest.mark.parametrize(
+    ("tied", "keys", "rows"),
+    [
+        (True, {"tokens": ["<a>"]}, {EMBED: [49152]}),
+        (False, {"tokens": ["<a>"]}, {EMBED: [49152], HEAD: [49152]}),
+        (True, {"tokens": ["<a>"], "lora_modules_to_save": ["embed_tokens"]}, {}),
+        (True, {"tokens": ["<a>"], "lora_modules_to_save": ["lm_head"]}, {}),
+        (False, {"tokens": ["<a>"], "lora_modules_to_save": ["embed_tokens"]}, {HEAD: [49152]}),
+        (False, {"tokens": ["<a>"], "lora_modules_to_save": ["embed_tokens", "lm_head"]}, {}),
+        (True, {"peft_trainable_token_indices": [7, 5]}, {EMBED: [5, 7]}),
+        (False, {"peft_trainable_token_indices": [7]}, {EMBED: [7]}),
+        (False, {"peft_trainable_token_indices": {"lm_head": [7]}}, {HEAD: [7]}),
+        (True, {"peft_trainable_token_indices": {"lm_head": [7]}}, {EMBED: [7]}),
+        (
+            False,
+            {"peft_trainable_token_indices": [7], "tokens": ["<a>"]},
+            {EMBED: [7, 49152], HEAD: [49152]},
+        ),
+    ],
+)
+def test_the_plan_counts_what_trains_beside_an_adapter(
+    tied: bool,
+    keys: dict[str, Any],
+    rows: dict[str, list[int]],
+    make_config: Callable[..., Config],
+    tiny_model: Path,
+    untied_model: Path,
+) -> None:
+    from ft_core.models.skeleton import outline_of
+    from ft_core.models.targets import trained_parameters
+    from ft_core.models.token_rows import grown, new_rows, token_rows, trained_rows
+
+    config = make_config(base_model=str(tiny_model if tied else untied_model), adapter="lora", **keys)
+    base = load_model(config)
+    changes = load_vocabulary(config)[1]
+    after, new = new_rows(config, changes, 49152)
+    planned = grown(outline_of(base), after)
+    assert fit_embeddings(base, config, changes) == new
+    assert outline_of(base) == planned
+    model = apply_adapter(base, config, new)
+    assert rows_of_adapter(model) == rows
+    trained = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
+    whole = config.lora_modules_to_save or ()
+    assert trained == trained_parameters(
+        planned, rank=8, target_modules="all-linear", modules_to_save=whole
+    ) + trained_rows(planned, token_rows(config, planned, new))
+    assert dtypes(model, trainable=True) == {torch.float32}
+
+
+@pytest.mark.parametrize(
+    ("keys", "message", "fix"),
+    [
+        (
+            {"peft_trainable_token_indices": [49152]},
+            "'peft_trainable_token_indices' names the id 49152, and 'embed_tokens' has 49,152 rows.",
+            "Name ids of the tokenizer's tokens.",
+        ),
+        (
+            {"peft_trainable_token_indices": {"embeddings": [1]}},
+            "'peft_trainable_token_indices' names 'embeddings', which this model does not have.",
+            "Its embeddings are: embed_tokens.",
+        ),
+        (
+            {"tokens": ["<a>"], "lora_target_modules": ["q_proj", "embed_tokens"]},
+            "'embed_tokens' cannot have both an adapter and rows of new tokens that are trained.",
+            "Write 'lora_modules_to_save: [embed_tokens, lm_head]' to train 'embed_tokens' whole.",
+        ),
+    ],
+)
+def test_rows_that_cannot_train_are_refused(
+    keys: dict[str, Any], message: str, fix: str, make_config: Callable[..., Config]
+) -> None:
+    config = make_config(adapter="lora", **keys)
+    model = load_model(config)
+    new = fit_embeddings(model, config, load_vocabulary(config)[1])
+    with pytest.raises(ModelError) as raised:
+        apply_adapter(model, config, new)
+    assert (raised.value.message, raised.value.fix) == (message, fix)
+
+
+def test_a_head_with_a_bias_is_refused(make_config: Callable[..., Config]) -> None:
+    """PEFT would leave the bias out of the logits."""
+    config = make_config(adapter="lora", tokens=["<a>"])
+    model: Any = load_model(config)
+    model.lm_head.bias = torch.nn.Parameter(torch.zeros(49152))
+    new = fit_embeddings(model, config, load_vocabulary(config)[1])
+    with pytest.raises(ModelError, match="this output head has a bias"):
+        apply_adapter(model, config, new)

@@ -59,10 +59,6 @@ def _check_beside_adapter(asked: Asked) -> None:
     if asked.value("unfrozen_parameters") and asked.value("peft_layers_to_transform"):
         message = "'unfrozen_parameters' trains whole weights, and 'peft_layers_to_transform' chooses layers for the adapter"
         draft.report(("unfrozen_parameters",), message, BOTH, at="key")
-    if asked.value("tokens") and asked.lacks("lora_modules_to_save"):
-        message = "'tokens' adds words whose embeddings the adapter does not train"
-        fix = "add 'lora_modules_to_save: [embed_tokens, lm_head]'"
-        draft.report(("tokens",), message, fix, at="key")
 
 
 def _check_relora(asked: Asked) -> None:
@@ -83,7 +79,9 @@ def _check_relora(asked: Asked) -> None:
 
 
 def _warn_without_adapter(asked: Asked) -> None:
-    for key in (name for name in Config.model_fields if name.startswith(("lora_", "peft_use_"))):
+    for key in (
+        name for name in Config.model_fields if name.startswith(("lora_", "peft_use_", "peft_trainable_"))
+    ):
         if getattr(asked.config, key) not in (Config.model_fields[key].default, ()):
             message = f"'{key}' has no effect: without 'adapter: lora' all weights of the model are trained"
             asked.draft.warn((key,), message, f"add 'adapter: lora', or remove '{key}'")

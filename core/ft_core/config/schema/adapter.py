@@ -56,6 +56,20 @@ class TargetModules(TextList):
         return super().check(value)
 
 
+@dataclass(frozen=True)
+class RowsOfModules(FreeMap):
+    """A map from the name of a module to ids of tokens."""
+
+    def check(self, value: object) -> dict[str, Any]:
+        """Return the map."""
+        return {name: WholeList(minimum=0).check(ids) for name, ids in super().check(value).items()}
+
+    @property
+    def words(self) -> str:
+        """What is accepted."""
+        return "a map from modules to such lists"
+
+
 class AdapterKeys(Topic):
     """LoRA (Hu et al. 2021, https://arxiv.org/abs/2106.09685) and its variants."""
 
@@ -166,11 +180,11 @@ class AdapterKeys(Topic):
     Example: ``peft_layers_pattern: [layers]``."""
 
     peft_trainable_token_indices: Annotated[
-        tuple[int, ...] | dict[str, Any] | None,
-        Either((WholeList(minimum=0), FreeMap())),
-        Planned("use 'lora_modules_to_save: [embed_tokens]' to train all embeddings"),
+        tuple[int, ...] | dict[str, tuple[int, ...]] | None,
+        Either((WholeList(minimum=0), RowsOfModules())),
     ] = None
-    """Ids of tokens whose embeddings are trained beside the adapter, or such a list for each embedding layer.
+    """Ids of tokens whose embeddings are trained beside the adapter, or such a list for each embedding layer. New tokens
+    are among them without being named.
     Example: ``peft_trainable_token_indices: [128256, 128257]``."""
 
     peft: Annotated[dict[str, Any] | None, FreeMap(), Planned()] = None

@@ -87,11 +87,13 @@ class ModelKeys(Topic):
     ] = False
     """Whether training starts from new random weights of base_model's shape. Example: ``reinit_weights: true``."""
 
-    resize_token_embeddings_to_32x: Annotated[
-        bool, Flag(), Planned("remove it: the embeddings keep their size")
-    ] = False
-    """Whether the embeddings are padded to a multiple of 32 rows, which is faster on some GPUs.
+    resize_token_embeddings_to_32x: Annotated[bool, Flag()] = False
+    """Whether the embeddings are padded to a multiple of 32 rows, which is faster on some GPUs. They never shrink.
     Example: ``resize_token_embeddings_to_32x: true``."""
+
+    mean_resizing_embeddings: Annotated[bool, Flag()] = True
+    """Whether embeddings of new tokens begin around the mean of the others, and not around 0.
+    Example: ``mean_resizing_embeddings: false``."""
 
     device_map: Annotated[str | dict[str, Any] | None, Either((Text(), FreeMap())), PLACEMENT] = None
     """Which device holds which part of the model: ``auto``, or a map from module to device. Default: all of it on the

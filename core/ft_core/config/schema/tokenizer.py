@@ -44,7 +44,6 @@ TEMPLATE_CHOICE = Choice(
     pattern=f"{FALLBACK}({'|'.join(BUILTIN_TEMPLATES)})",
 )
 
-VOCABULARY = Planned("remove it: the vocabulary stays as it is")
 TOKENIZER_CLASS = Planned("remove it: the tokenizer's own files say how it is loaded")
 
 
@@ -67,7 +66,7 @@ class TokenMap(TextMap):
 
 
 class SpecialTokens(Topic):
-    """Special tokens to use in place of the tokenizer's own; each must already be in its vocabulary."""
+    """Special tokens to use in place of the tokenizer's own; one that its vocabulary does not hold is added."""
 
     bos_token: Annotated[str | None, Text()] = None
     """Token that begins a text. Example: ``bos_token: <s>``."""
@@ -81,8 +80,9 @@ class SpecialTokens(Topic):
     unk_token: Annotated[str | None, Text()] = None
     """Token for what the vocabulary does not hold. Example: ``unk_token: <unk>``."""
 
-    additional_special_tokens: Annotated[tuple[str, ...] | None, TextList(), VOCABULARY] = None
-    """Further tokens that are never split, and left out where text is shown without special tokens.
+    additional_special_tokens: Annotated[tuple[str, ...] | None, TextList()] = None
+    """Further tokens that are never split, and left out where text is shown without special tokens. Those that the
+    vocabulary does not hold are added, and their embeddings trained.
     Example: ``additional_special_tokens: ['<tool>', '</tool>']``."""
 
 
@@ -113,14 +113,15 @@ class TokenizerKeys(Topic):
     Example: ``tokenizer_use_mistral_common: true``."""
 
     special_tokens: SpecialTokens = SpecialTokens()
-    """Special tokens to use in place of the tokenizer's own; each must already be in its vocabulary.
+    """Special tokens to use in place of the tokenizer's own; one that its vocabulary does not hold is added.
     Example: ``special_tokens: {pad_token: <pad>}``."""
 
-    tokens: Annotated[tuple[str, ...] | None, TextList(), VOCABULARY] = None
-    """Tokens that are added to the vocabulary; the embeddings grow with it. Example: ``tokens: ['<think>', '</think>']``."""
+    tokens: Annotated[tuple[str, ...] | None, TextList()] = None
+    """Tokens that are added to the vocabulary. The embeddings grow with it, and the new rows are trained: with an adapter
+    too, which saves them. Example: ``tokens: ['<think>', '</think>']``."""
 
-    added_tokens_overrides: Annotated[dict[int, str] | None, TokenMap(), VOCABULARY] = None
-    """New text for reserved tokens of the vocabulary, by their id; its size stays the same.
+    added_tokens_overrides: Annotated[dict[int, str] | None, TokenMap()] = None
+    """New text for reserved tokens of the vocabulary, by their id; its size stays the same, and their rows are trained.
     Example: ``added_tokens_overrides: {128041: <think>}``."""
 
     chat_template: Annotated[str, TEMPLATE_CHOICE] = "tokenizer_default"

@@ -54,14 +54,6 @@ ERRORS = [
         "adapter: lora\npeft_layers_to_transform: [0]",
     ),
     (
-        "adapter: lora\ntokens: [<a>]",
-        5,
-        1,
-        "'tokens' adds words whose embeddings the adapter does not train",
-        "add 'lora_modules_to_save: [embed_tokens, lm_head]'",
-        "adapter: lora\ntokens: [<a>]\nlora_modules_to_save: [embed_tokens, lm_head]",
-    ),
-    (
         "adapter: lora\npeft_layers_pattern: [layers]",
         5,
         22,

@@ -21,7 +21,7 @@ NAMES = "write a list of names, such as [q_proj, v_proj]"
         ("peft_init_lora_weights: pissa", "pissa"),
         ("peft_layers_to_transform: [0, '1']", (0, 1)),
         ("peft_trainable_token_indices: [5]", (5,)),
-        ("peft_trainable_token_indices: {embed_tokens: [5]}", {"embed_tokens": [5]}),
+        ("peft_trainable_token_indices: {embed_tokens: [5]}", {"embed_tokens": (5,)}),
         ("relora_prune_method: reset", "reset"),
     ],
 )
@@ -54,7 +54,7 @@ def test_accepted(stored, line, value):
         ("peft_layers_to_transform: [-1]", "must hold numbers of at least 0, not -1", ""),
         (
             "peft_trainable_token_indices: x",
-            "must be a list of whole numbers, or a map, not 'x'",
+            "must be a list of whole numbers, or a map from modules to such lists, not 'x'",
             "",
         ),
         (

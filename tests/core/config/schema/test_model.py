@@ -20,6 +20,8 @@ import pytest
         ("gpu_memory_limit: 20", 20),
         ("gpu_memory_limit: 20GiB", "20GiB"),
         ("experts_implementation: grouped_mm", "grouped_mm"),
+        ("resize_token_embeddings_to_32x: true", True),
+        ("mean_resizing_embeddings: false", False),
     ],
 )
 def test_accepted(stored, line, value):

@@ -70,22 +70,19 @@ def test_every_template_of_axolotl_is_known():
 
 
 @pytest.mark.parametrize(
-    ("line", "column", "key", "fix"),
+    ("line", "key", "fix"),
     [
-        ("tokens: [a]", 1, "tokens", "remove it: the vocabulary stays as it is"),
         (
-            "added_tokens_overrides: {1: a}",
-            1,
-            "added_tokens_overrides",
-            "remove it: the vocabulary stays as it is",
+            "tokenizer_use_fast: true",
+            "tokenizer_use_fast",
+            "remove it: the tokenizer's own files say how it is loaded",
         ),
         (
-            "special_tokens: {additional_special_tokens: [a]}",
-            18,
-            "additional_special_tokens",
-            "remove it: the vocabulary stays as it is",
+            "tokenizer_use_mistral_common: true",
+            "tokenizer_use_mistral_common",
+            "remove it: Transformers' own is used",
         ),
     ],
 )
-def test_not_supported_yet(errors, required, line, column, key, fix):
-    assert errors(required + line) == [(4, column, f"'{key}' is not supported yet", fix)]
+def test_not_supported_yet(errors, required, line, key, fix):
+    assert errors(required + line) == [(4, 1, f"'{key}' is not supported yet", fix)]
