@@ -13,8 +13,12 @@ interface Part {
 /** `key: value`, `- key: value`, `key:`, as a whole line. */
 const YAML_LINE = /^\s*(- )?[A-Za-z_][\w.]*:(\s+\S.*|\s*)$/;
 const LIST_LINE = /^\s*- \S/;
-/** What backquotes hold. */
-const QUOTED = /`([^`]+)`/g;
+/**
+ * In a sentence: what backquotes hold, or a setting. A setting's key has an underscore, or its value is a number, a list
+ * or a map; all else with a colon is prose.
+ */
+const CODE =
+  /`([^`]+)`|(\b[a-z]+(?:_[a-z]+)+: (?:\{[^}]*\}|\[[^\]]*\]|[\w-]+(?:\.[\w-]+)*)|\b[a-z]+: (?:\{[^}]*\}|\[[^\]]*\]|\d+(?:\.\d+)?\b))/g;
 
 /** The parts of an advice: lines of YAML together, all else by line. */
 export function parts(advice: string): Part[] {
@@ -37,29 +41,43 @@ function isYamlLine(line: string): boolean {
   return YAML_LINE.test(line) && (/^["'[{]/.test(value) || !/\s/.test(value.replace(/\s#.*$/, '')));
 }
 
-/** An element that shows an advice; YAML in it, lines or `key: value` in backquotes, can be copied. */
+/** An element that shows an advice; settings in it, as lines or in a sentence, can be copied. */
 export function adviceElement(advice: string, announcer: Announcer): HTMLElement {
   const copyable = (yaml: string): HTMLElement =>
-    copyButton('Copy', 'Copy these lines for the cell', announcer, () => yaml);
+    copyButton('Copy', 'Copy this for the cell', announcer, () => yaml);
   return element(
     'div',
     { class: 'ft-advice' },
-    ...parts(advice).flatMap(({ kind, text }) => {
+    ...parts(advice).map(({ kind, text }) => {
       if (kind === 'yaml') {
-        return [
-          element('div', { class: 'ft-yaml' }, element('pre', { class: 'ft-text' }, text), copyable(text)),
-        ];
+        return element(
+          'div',
+          { class: 'ft-yaml' },
+          element('pre', { class: 'ft-text' }, text),
+          copyable(text),
+        );
       }
-      const quoted = [...text.matchAll(QUOTED)].map(found => found[1] ?? '').filter(isYamlLine);
-      return [element('p', {}, ...withCode(text), ...quoted.map(copyable))];
+      const settings = codes(text).filter(isYamlLine);
+      return element('p', {}, ...withCode(text), ...(settings.length ? [copyable(settings.join('\n'))] : []));
     }),
   );
 }
 
-/** A sentence whose backquoted words are code. */
+/** What is code in a sentence. */
+function codes(sentence: string): string[] {
+  return [...sentence.matchAll(CODE)].map(([, quoted, setting]) => quoted ?? setting ?? '');
+}
+
+/** A sentence whose code looks like code. */
 export function withCode(sentence: string): (Node | string)[] {
-  return sentence
-    .split(QUOTED)
-    .map((part, at) => (at % 2 ? element('code', { class: 'ft-code' }, part) : part))
-    .filter(part => part !== '');
+  const made: (Node | string)[] = [];
+  let end = 0;
+  for (const found of sentence.matchAll(CODE)) {
+    made.push(
+      sentence.slice(end, found.index),
+      element('code', { class: 'ft-code' }, found[1] ?? found[2] ?? ''),
+    );
+    end = found.index + found[0].length;
+  }
+  return [...made, sentence.slice(end)].filter(part => part !== '');
 }

@@ -118,7 +118,7 @@ function newItem(inspector: Inspector): Item {
           element(
             'span',
             { class: 'ft-finding-count' },
-            `${many(finding.count, 'row')} · ${percent(finding.share, 1)}`,
+            finding.count ? `${many(finding.count, 'row')} · ${percent(finding.share, 1)}` : '',
           ),
         ),
         element('p', { class: 'ft-finding-reason' }, ...withCode(finding.reason)),

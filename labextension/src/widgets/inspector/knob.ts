@@ -45,6 +45,10 @@ export function knobControl(knob: Knob, changed: () => void, reset: () => void):
       knob.kind === 'list' ? 'span' : 'label',
       { class: 'ft-knob-label', id: `${id}-label`, ...(knob.kind === 'list' ? {} : { for: id }) },
       knob.label,
+      // Datasets have keys of the same name.
+      ...(knob.key === knob.label
+        ? []
+        : [element('small', {}, ` ${knob.key.slice(0, -knob.label.length - 1)}`)]),
     ),
     input.element,
     changedMark,

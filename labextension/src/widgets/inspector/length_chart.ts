@@ -34,7 +34,7 @@ export function lengthChart(inspector: Inspector): LengthChart {
   const note = element('p', { class: 'ft-note' });
   const scale = element(
     'button',
-    { type: 'button', class: 'ft-toggle', 'aria-pressed': 'false', title: 'Show few samples beside many' },
+    { type: 'button', class: 'ft-log-scale', 'aria-pressed': 'false', title: 'Show few samples beside many' },
     'log scale',
   );
   scale.addEventListener('click', () => {
@@ -130,8 +130,14 @@ function inWords({ edges, counts }: Lengths): string {
   return all === 0
     ? 'Histogram of lengths: no samples.'
     : `Histogram of the lengths of ${many(all, 'sample')}, from ${whole(edges[0] ?? 0)} to ` +
-        `${whole(edges.at(-1) ?? 0)} tokens; most of them, ${percent(counts[most] ?? 0, all)}, have ` +
-        `${whole(edges[most] ?? 0)} to ${whole(edges[most + 1] ?? 0)}.`;
+        `${whole((edges.at(-1) ?? 1) - 1)} tokens; most of them, ${percent(counts[most] ?? 0, all)}, have ` +
+        `${range(edges, most)}.`;
+}
+
+/** The lengths of a bar; its upper edge is the lower one of the next. */
+function range(edges: number[], at: number): string {
+  const [first, last] = [edges[at] ?? 0, (edges[at + 1] ?? 0) - 1];
+  return last > first ? `${whole(first)} to ${whole(last)}` : whole(first);
 }
 
 function trace(root: HTMLElement, { edges, counts }: Lengths, sequenceLen: number): object {
@@ -142,7 +148,7 @@ function trace(root: HTMLElement, { edges, counts }: Lengths, sequenceLen: numbe
     x: counts.map((_, at) => ((edges[at] ?? 0) + (edges[at + 1] ?? 0)) / 2),
     y: counts,
     width: counts.map((_, at) => (edges[at + 1] ?? 0) - (edges[at] ?? 0)),
-    customdata: counts.map((_, at) => `${whole(edges[at] ?? 0)} to ${whole(edges[at + 1] ?? 0)} tokens`),
+    customdata: counts.map((_, at) => `${range(edges, at)} tokens`),
     hovertemplate: '%{customdata}<br><b>%{y:,}</b> samples<extra></extra>',
     marker: {
       color: counts.map((_, at) => (over[at] ? outside : inside)),
@@ -150,6 +156,7 @@ function trace(root: HTMLElement, { edges, counts }: Lengths, sequenceLen: numbe
       pattern: {
         shape: counts.map((_, at) => (over[at] ? '/' : '')),
         fgcolor: colour(root, '--ft-surface'),
+        bgcolor: outside,
         solidity: 0.25,
         size: 6,
       },

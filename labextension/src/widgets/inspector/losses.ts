@@ -67,6 +67,8 @@ export function lossesPanel(inspector: Inspector, onLosses: OnLosses): SamplePan
   let models: string[] = [];
   let on = false;
   let colouring = '';
+  /** Gives the tokens again what they were given. */
+  let emit = (): void => onLosses(null, '');
   let rest: ReturnType<typeof setTimeout> | undefined;
   let clock: ReturnType<typeof setInterval> | undefined;
 
@@ -85,9 +87,9 @@ export function lossesPanel(inspector: Inspector, onLosses: OnLosses): SamplePan
     stopClock();
     forget();
   });
-  const status = element('span', { class: 'ft-losses-status', role: 'status' });
+  const status = element('span', { class: 'ft-panel-status', role: 'status' });
   const results = element('div', { class: 'ft-losses-results', hidden: true });
-  const line = element('div', { class: 'ft-losses-line' }, choices, start, hide, status);
+  const line = element('div', { class: 'ft-panel-line' }, choices, start, hide, status);
   const panel = element('div', { class: 'ft-panel ft-losses' }, none, line, results);
 
   const stopClock = (): void => {
@@ -100,7 +102,8 @@ export function lossesPanel(inspector: Inspector, onLosses: OnLosses): SamplePan
     start.hidden = on;
     hide.hidden = !on;
     setText(status, '');
-    onLosses(null, '');
+    emit = () => onLosses(null, '');
+    emit();
   };
   const chosen = (): string[] =>
     [...choices.querySelectorAll<HTMLInputElement>('input:checked')].map(box => box.value);
@@ -151,7 +154,9 @@ export function lossesPanel(inspector: Inspector, onLosses: OnLosses): SamplePan
     const detail = element('div');
     const show = (): void => {
       const tokens = values.get(colouring);
-      onLosses(tokens ?? null, colouring);
+      const model = colouring;
+      emit = () => onLosses(tokens ?? null, model);
+      emit();
       detail.replaceChildren(legend(colouring), ...(tokens ? [extremes(tokens, colouring, openToken)] : []));
     };
     results.replaceChildren(
@@ -231,6 +236,7 @@ export function lossesPanel(inspector: Inspector, onLosses: OnLosses): SamplePan
       );
     },
     showProgress: () => undefined,
+    shown: () => emit(),
     destroy: stopClock,
   };
 }
@@ -275,7 +281,7 @@ function legend(model: string): HTMLElement {
       : STEP_WORDS.map((words, step) => [String(step), words]);
   return element(
     'p',
-    { class: 'ft-losses-legend' },
+    { class: 'ft-panel-legend' },
     element('span', {}, model === DIFFERENCE ? 'The token became:' : 'The model found the token likely by:'),
     ...entries.map(([step, words]) =>
       element('span', {}, element('i', { 'data-loss': step, 'aria-hidden': 'true' }), words),

@@ -9,8 +9,10 @@ type Segment = PackedRow['segments'][number];
 
 /** Samples narrower than this share of a row are drawn together: they could neither be seen nor met. */
 const NARROWEST = 1 / 200;
+/** What is drawn together is about this wide. */
+const TOGETHER = 1 / 25;
 /** Pieces at least this wide have room for a number, and for the tokens too. */
-const NUMBERED = 0.025;
+const NUMBERED = 0.03;
 const COUNTED = 0.09;
 
 /** What is drawn as one: segments `[first, stop)` of a row. */
@@ -23,15 +25,17 @@ export interface Piece {
 /** The pieces of a row: wide segments alone, narrow neighbours together. */
 export function pieces(segments: Segment[], capacity: number): Piece[] {
   const made: Piece[] = [];
-  const narrow = (length: number): boolean => length < capacity * NARROWEST;
+  let joining = false;
   segments.forEach(({ length }, at) => {
     const last = made.at(-1);
-    if (last && narrow(length) && narrow(last.length)) {
+    const narrow = length < capacity * NARROWEST;
+    if (last && joining && narrow && last.length < capacity * TOGETHER) {
       last.stop = at + 1;
       last.length += length;
     } else {
       made.push({ first: at, stop: at + 1, length });
     }
+    joining = narrow;
   });
   return made;
 }
@@ -93,6 +97,15 @@ export function segmentWords({ row, segments }: PackedRow, at: number): string {
     `tokens ${whole(start)} to ${whole(start + segment.length - 1)} of the row, ` +
     `positions 0 to ${whole(segment.length - 1)}`
   );
+}
+
+/** What is known of the piece that begins with segment `first`. */
+export function pieceWords(row: PackedRow, first: number, capacity: number): string {
+  const piece = pieces(row.segments, capacity).find(piece => piece.first === first);
+  const segment = row.segments[first];
+  return piece && segment && piece.stop > first + 1
+    ? `Row ${whole(row.row + 1)}, ${cellWords(piece, segment)}`
+    : segmentWords(row, first);
 }
 
 /** A sample of the set by the row that it is of. */

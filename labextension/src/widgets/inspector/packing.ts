@@ -3,8 +3,9 @@
 import { element, setText } from '../shared/dom';
 import { int32s, sentences } from './connection';
 import { many, percent, whole } from './figures';
+import { jobLine } from './job_line';
 import { maskThumbnail, positionStrip } from './mask_thumbnail';
-import { packedBar, pieces, segmentWords } from './packed_bar';
+import { packedBar, pieceWords, pieces, segmentWords } from './packed_bar';
 import { packingLayouts } from './packing_layouts';
 import type { Inspector, Panel } from './panel';
 import type { PackedRow, PackingView } from './protocol';
@@ -36,6 +37,11 @@ export function packingPanel(inspector: Inspector): Panel {
   let chosen = { row: 0, segment: 0 };
   let rest: ReturnType<typeof setTimeout> | undefined;
 
+  const counting = jobLine({
+    start: 'Count the set',
+    idle: 'Nothing is counted yet.',
+    tell: action => inspector.tell({ type: 'scan', action }),
+  });
   const message = element('p', { class: 'ft-note', role: 'status' });
   const layouts = packingLayouts(name => {
     layout = name;
@@ -127,7 +133,7 @@ export function packingPanel(inspector: Inspector): Panel {
     const first = view === undefined || view.layout !== reply.layout || view.total !== reply.total;
     view = reply;
     known.set(page, reply.rows);
-    content.hidden = reply.layouts.length === 0;
+    content.hidden = reply.total === 0;
     setText(
       message,
       reply.message || (reply.total ? `Of the ${many(reply.samples, 'sample')} looked at and kept.` : ''),
@@ -228,7 +234,7 @@ export function packingPanel(inspector: Inspector): Panel {
     const found = met(event);
     const packed = found && rowAt(found.row);
     if (packed && found.segment !== null) {
-      setText(strip, segmentWords(packed, found.segment));
+      setText(strip, pieceWords(packed, found.segment, capacity()));
     }
   });
   list.box.addEventListener('mouseleave', () => {
@@ -273,7 +279,7 @@ export function packingPanel(inspector: Inspector): Panel {
       renew(true);
     }
   };
-  const panel = element('div', { class: 'ft-panel ft-packing' }, message, content);
+  const panel = element('div', { class: 'ft-panel ft-packing' }, counting.element, message, content);
   const isShown = (): boolean => panel.isConnected && !panel.closest('[hidden]');
   return {
     element: panel,
@@ -289,6 +295,8 @@ export function packingPanel(inspector: Inspector): Panel {
       generation = state.generation;
     },
     showProgress: ({ jobs: { scan } }) => {
+      counting.show(scan);
+      counting.element.hidden = scan.state === 'done';
       const now = Date.now();
       const due = scan.state !== 'running' || now - renewed >= RENEWAL;
       if (scan.done !== scanned && due) {
@@ -314,7 +322,7 @@ function legend(): HTMLElement {
     element('span', {}, element('i', { class: name, 'aria-hidden': 'true' }), words);
   return element(
     'p',
-    { class: 'ft-pack-legend' },
+    { class: 'ft-panel-legend' },
     entry('ft-pack-key-sample', 'a sample, its number in the row and its tokens'),
     entry('ft-pack-key-trained', 'trained share'),
     entry('ft-pack-key-many', 'several short samples'),

@@ -67,7 +67,7 @@ function card(layout: PackingLayout, radio: HTMLElement, layouts: PackingLayout[
       'span',
       { class: 'ft-layout-facts' },
       fact(percent(layout.fill, 1), 'filled'),
-      fact(whole(layout.rows), `row${layout.rows === 1 ? '' : 's'} of ${whole(layout.capacity)}`),
+      fact(whole(layout.rows), `row${layout.rows === 1 ? '' : 's'} of up to ${whole(layout.capacity)}`),
       fact(layout.samples_per_row.toFixed(1), 'samples a row'),
     ),
     element('span', { class: 'ft-layout-note' }, layout.description),
@@ -75,12 +75,12 @@ function card(layout: PackingLayout, radio: HTMLElement, layouts: PackingLayout[
   );
 }
 
-/** How a layout compares with that of the config, by the rows that both need: `3.1 times the tokens`. */
+/** How a layout compares with that of the config: its rows, and all that is computed, padding included. */
 function compared(layout: PackingLayout, current: PackingLayout | undefined): string {
   if (!current || current.name === layout.name || !current.rows || !layout.rows) {
     return '';
   }
-  const times = (layout.rows * layout.capacity) / (current.rows * current.capacity);
+  const times = current.fill / layout.fill;
   const difference = layout.rows - current.rows;
   const rows =
     difference === 0

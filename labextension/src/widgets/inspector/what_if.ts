@@ -22,10 +22,9 @@ export function whatIfPanel(inspector: Inspector): Panel {
   let rest: ReturnType<typeof setTimeout> | undefined;
 
   const form = element('div', { class: 'ft-knobs' });
-  const status = element('span', { class: 'ft-what-if-status', role: 'status' });
+  const status = element('span', { class: 'ft-panel-status', role: 'status' });
   const resetAll = button('Reset all', 'Go back to what the config says', () => {
-    wanted = new Map(knobs.map(({ key, original }) => [key, original]));
-    attempt(0);
+    knobs.forEach(({ key, original }) => want(key, original, 0));
   });
   const lines = element('pre', { class: 'ft-text' });
   const keep = element(
@@ -45,7 +44,7 @@ export function whatIfPanel(inspector: Inspector): Panel {
     { class: 'ft-panel ft-what-if', 'data-lm-suppress-shortcuts': 'true' },
     none,
     form,
-    element('div', { class: 'ft-what-if-line' }, status, resetAll),
+    element('div', { class: 'ft-panel-line' }, status, resetAll),
     keep,
   );
 
@@ -91,6 +90,14 @@ export function whatIfPanel(inspector: Inspector): Panel {
     controls.forEach((control, key) => control.complain(key === named ? sentence : ''));
     setText(status, named === undefined ? sentence : 'Not applied: the sample is as before.');
   };
+  /** Show a value and try it, whether or not the kernel will have it. */
+  const want = (key: string, value: unknown, after: number): void => {
+    wanted.delete(key); // so that the latest is last
+    wanted.set(key, value);
+    knobs.filter(knob => knob.key === key).forEach(knob => controls.get(key)?.show({ ...knob, value }));
+    resetAll.hidden = false;
+    attempt(after);
+  };
   const changed = (key: string): void => {
     const value = controls.get(key)?.read();
     if (value === undefined) {
@@ -98,19 +105,13 @@ export function whatIfPanel(inspector: Inspector): Panel {
       controls.get(key)?.complain('This must be a whole number, 1 or more.');
       return;
     }
-    wanted.delete(key); // so that the latest is last
-    wanted.set(key, value);
-    attempt(REST);
+    want(key, value, REST);
   };
   const make = (knob: Knob): HTMLElement => {
     const control = knobControl(
       knob,
       () => changed(knob.key),
-      () => {
-        wanted.delete(knob.key);
-        wanted.set(knob.key, knobs.find(({ key }) => key === knob.key)?.original);
-        attempt(0);
-      },
+      () => want(knob.key, knob.original, 0),
     );
     controls.set(knob.key, control);
     return control.element;
@@ -129,7 +130,7 @@ export function whatIfPanel(inspector: Inspector): Panel {
     keep.hidden = yaml === '';
     setText(lines, yaml);
     setText(status, changedWords(knobs));
-    resetAll.hidden = !knobs.some(isChanged);
+    resetAll.hidden = wanted.size === 0 && !knobs.some(isChanged);
   };
   return {
     element: panel,
