@@ -213,7 +213,7 @@ class _Check:
             cut=cut,
         )
         try:
-            prompt = asked.prompt() if turn else ""
+            prompt = asked.sent if turn else ""
         except DataError as error:
             return self._differing(asked, np.zeros(0, np.int32), refused=error)
         if turn and not cut and self._is_beginning(prompt, text, before, marked):

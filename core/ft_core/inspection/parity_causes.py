@@ -89,13 +89,16 @@ class Asked:
     before: NDArray[np.int32]
     cut: bool
 
-    def prompt(
-        self, template: ChatTemplate | None = None, tools: Sequence[Mapping[str, Any]] | None = None
-    ) -> str:
-        """Return what asks for the answer: as a chat does, or by another template, or with tools."""
+    @cached_property
+    def sent(self) -> str:
+        """The prompt of a chat."""
+        return self.prompt(self.asked_by)
+
+    def prompt(self, template: ChatTemplate, tools: Sequence[Mapping[str, Any]] | None = None) -> str:
+        """Return what asks for the answer by a template, and with tools."""
         return render(
             self.tokenizer,
-            template or self.asked_by,
+            template,
             self.messages[: self.turn],
             tools=tools,
             add_generation_prompt=True,
@@ -154,7 +157,7 @@ def find_cause(asked: Asked, ids: NDArray[np.int32], refused: DataError | None =
         or _template(asked)
         or _tools(asked, ids)
         or _truncated(asked, ids)
-        or _by_text(asked, asked.prompt())
+        or _by_text(asked, asked.sent)
     )
 
 
@@ -197,7 +200,7 @@ def _tools(asked: Asked, ids: NDArray[np.int32]) -> Cause | None:
     if not asked.tools:
         return None
     try:
-        offered = asked.encoded(asked.prompt(tools=asked.tools))
+        offered = asked.encoded(asked.prompt(asked.asked_by, asked.tools))
     except DataError:
         return None
     if first_difference(asked.before, offered) <= first_difference(asked.before, ids):
