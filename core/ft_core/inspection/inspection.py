@@ -290,4 +290,8 @@ class Inspection:
             As `ft_core.inspection.what_if.changed`.
         """
         config = changed(self.config, changes)
-        return Inspection(config, self.rows.of_config(config))
+        other = Inspection(config, self.rows.of_config(config))
+        if "_tokenizer" in vars(self):
+            # Loading one takes a second, and no key that can be tried out says which it is.
+            other._tokenizer = self._tokenizer
+        return other
