@@ -6,12 +6,22 @@ type Handler = (...parts: never[]) => void;
 
 export class FakeModel<Message> {
   readonly sent: Message[] = [];
+  /** The traits as the page saved them, each time. */
+  readonly saved: Record<string, unknown>[] = [];
   private readonly handlers = new Map<string, Set<Handler>>();
 
   constructor(readonly traits: Record<string, unknown> = {}) {}
 
   get(name: string): unknown {
     return this.traits[name];
+  }
+
+  set(name: string, value: unknown): void {
+    this.traits[name] = value;
+  }
+
+  save_changes(): void {
+    this.saved.push({ ...this.traits });
   }
 
   on(event: string, handler: Handler): void {
