@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ft_core.data.files import Row
 from ft_core.errors import FtError
+from ft_core.inspection.lines import open_lines
 from ft_core.inspection.look import DatasetLook
 from ft_core.inspection.parity import parity_check
 from ft_core.inspection.rows import Batch, RowList, batches
-from ft_core.inspection.scanner import Scanner
-from ft_core.inspection.search import matcher
+from ft_core.inspection.scanner import PlacedRow, Scanner
+from ft_core.inspection.search import line_matcher, matcher
 from ft_core.models import load_tokenizer
 
 if TYPE_CHECKING:
@@ -117,14 +117,16 @@ Find = Callable[[Batch], Any]
 def _scan(share: Share, rows: RowList) -> Find:
     tokenizer = load_tokenizer(share.config)
     scanners = [Scanner(DatasetLook(share.config, each.dataset, tokenizer)) for each in rows.datasets]
-    return lambda batch: scanners[batch.dataset].scan(_rows_of(rows, batch))
+    reader = _Reader(rows)
+    return lambda batch: scanners[batch.dataset].scan(reader.rows(batch))
 
 
 def _search(share: Share, rows: RowList) -> Find:
-    holds = matcher(share.text)
+    holds, may_hold = matcher(share.text), line_matcher(share.text)
+    reader = _Reader(rows)
 
     def find(batch: Batch) -> Any:
-        given = _rows_of(rows, batch)
+        given = reader.rows(batch, may_hold)
         places = [place for place, row in given.items() if not isinstance(row, FtError) and holds(row[1])]
         return np.array(places, np.int32)
 
@@ -134,12 +136,13 @@ def _search(share: Share, rows: RowList) -> Find:
 def _parity(share: Share, rows: RowList) -> Find:
     tokenizer = load_tokenizer(share.config)
     looks = [DatasetLook(share.config, each.dataset, tokenizer) for each in rows.datasets]
+    reader = _Reader(rows)
     checks = [parity_check(share.config, tokenizer, each.dataset) for each in rows.datasets]
 
     def find(batch: Batch) -> Any:
         look, check = looks[batch.dataset], checks[batch.dataset]
         differing: dict[int, tuple[str, str]] = {}
-        for place, given in _rows_of(rows, batch).items():
+        for place, given in reader.rows(batch).items():
             if isinstance(given, FtError):
                 continue
             # A row that is no sample is told by the other pass.
@@ -153,19 +156,39 @@ def _parity(share: Share, rows: RowList) -> Find:
     return find
 
 
+class _Reader:
+    """Reads the rows of batches."""
+
+    def __init__(self, rows: RowList) -> None:
+        self._rows = rows
+        self._lines = [open_lines(each.dataset) for each in rows.datasets]
+
+    def rows(
+        self, batch: Batch, may_matter: Callable[[bytes], bool] | None = None
+    ) -> dict[int, PlacedRow | FtError]:
+        """Return the rows of a batch by their places, or why each cannot be read.
+
+        Of a file of lines, only those rows whose line `may_matter`.
+        """
+        lines, first = self._lines[batch.dataset], self._rows.datasets[batch.dataset].first
+        raw = lines.raw(batch.first - first, batch.stop - first) if lines else None
+        if lines is not None and raw is not None:
+            return {
+                place: lines.parse(line, place - first)
+                for place, line in enumerate(raw, batch.first)
+                if may_matter is None or may_matter(line)
+            }
+        given: dict[int, PlacedRow | FtError] = {}
+        for place in range(batch.first, batch.stop):
+            try:
+                given[place] = self._rows.row(place)
+            except FtError as error:  # noqa: PERF203 - a batch is a few hundred rows
+                given[place] = error
+        return given
+
+
 _PASSES: dict[PassName, Callable[[Share, RowList], Find]] = {
     "scan": _scan,
     "search": _search,
     "parity": _parity,
 }
-
-
-def _rows_of(rows: RowList, batch: Batch) -> dict[int, tuple[int, Row] | FtError]:
-    """Return the rows of a batch by their places, or why each cannot be read."""
-    given: dict[int, tuple[int, Row] | FtError] = {}
-    for place in range(batch.first, batch.stop):
-        try:
-            given[place] = rows.row(place)
-        except FtError as error:  # noqa: PERF203 - a batch is a few hundred rows
-            given[place] = error
-    return given

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ft_core.data.document import TEMPLATE_ROLE
 from ft_core.inspection.finding import Finding, flag_finding
 from ft_core.inspection.flags import FLAGS, SEVERITIES, Flag
 from ft_core.inspection.marks import flagged
@@ -18,12 +21,10 @@ from ft_core.inspection.scan import Scanned
 from ft_core.inspection.set_findings import Set, set_findings
 
 if TYPE_CHECKING:
-    from ft_core.config import Config
+    from ft_core.config import Config, Dataset
 
 Differing = Mapping[int, tuple[str, str]]
 """By the places whose prompt differs from the training's ids: why, and what to do."""
-
-_PLAIN = ("completion", "pretrain")
 
 _MEANT = {
     "user": ("prompter", "customer", "question", "instruction", "client", "input", "person", "me"),
@@ -43,6 +44,9 @@ _MEANT = {
     "tool": ("function", "observation", "function_response", "tool_response", "ipython", "environment"),
 }
 """What the roles that people write most likely mean."""
+
+_YAML_WORDS = ("yes", "no", "on", "off", "true", "false", "null", "y", "n")
+"""What is no text in a list of YAML unless it is quoted."""
 
 _ROUND = 64
 """What a suggested sequence_len is a multiple of."""
@@ -100,54 +104,86 @@ def _broken(found: Found, flag: Flag, places: NDArray[np.int32]) -> Words:
     return f"{listed}. The first: {first.message}", fix
 
 
-def _unknown_role(found: Found, flag: Flag, __: NDArray[np.int32]) -> Words:
-    unknown = list(found.totals.unknown)
+def _unknown_role(found: Found, flag: Flag, places: NDArray[np.int32]) -> Words:
+    unknown = found.totals.unknown
+    if not unknown:
+        return flag.description, flag.fix
+    quoted = Counter({f"'{role}'": count for role, count in unknown.items()})
+    line = _roles_line(_dataset(found, places), list(unknown))
     return (
-        f"The roles {_listed(found.totals.unknown, 5)} are known neither under roles nor to the chat template.",
-        f"Name them: {roles_line(found, unknown)}" if unknown else flag.fix,
+        f"Neither roles nor the chat template knows {_listed(quoted, 5)}.{_untrained(found, places)}",
+        f"Name them in the dataset: {line}",
     )
 
 
-def roles_line(found: Found, unknown: Sequence[str]) -> str:
+def _empty_turn(found: Found, flag: Flag, places: NDArray[np.int32]) -> Words:
+    return f"{flag.description}{_untrained(found, places)}", flag.fix
+
+
+def _untrained(found: Found, places: NDArray[np.int32]) -> str:
+    """Return in how many of these rows nothing is trained, as a further sentence; nothing where that is in none."""
+    count = int(np.count_nonzero(np.isin(places, flagged(found.of.columns, "nothing_trained"))))
+    return f" In {count:,} of these rows nothing is trained." if count else ""
+
+
+def _dataset(found: Found, places: NDArray[np.int32]) -> Dataset:
+    """Return the dataset that the first of some rows is of."""
+    first = int(places[0])
+    return next(each.dataset for each in reversed(found.of.datasets) if each.first <= first)
+
+
+def _roles_line(dataset: Dataset, unknown: Sequence[str]) -> str:
     """Return the line of a dataset that names the roles `unknown` beside those that it has."""
-    dataset = found.of.datasets[0].dataset
     roles = {role: list(names) for role, names in dataset.roles.items()}
     for name in unknown:
-        meant = next((role for role, names in _MEANT.items() if name.lower() in names), "assistant")
-        if name.lower() in roles:
-            meant = name.lower()
-        roles.setdefault(meant, []).append(name)
-    written = ", ".join(f"{role}: [{', '.join(names)}]" for role, names in roles.items())
+        lower = name.lower()
+        meant = next((role for role, names in _MEANT.items() if lower in names), "assistant")
+        roles.setdefault(lower if lower in roles else meant, []).append(name)
+    written = ", ".join(f"{role}: [{', '.join(map(_yaml, names))}]" for role, names in roles.items())
     return f"roles: {{{written}}}"
 
 
-def _nothing_trained(found: Found, flag: Flag, places: NDArray[np.int32]) -> Words:
+def _yaml(name: str) -> str:
+    """Return a name as it may stand in a list of YAML.
+
+    >>> _yaml("bot"), _yaml("no"), _yaml("the bot: 1")
+    ('bot', '"no"', '"the bot: 1"')
+    """
+    plain = re.fullmatch(r"[A-Za-z_][\w-]*", name, re.ASCII) and name.lower() not in _YAML_WORDS
+    return name if plain else json.dumps(name, ensure_ascii=False)
+
+
+def _nothing_trained(found: Found, flag: Flag, places: NDArray[np.int32]) -> Words | None:
     columns = found.of.columns
-    cut = np.count_nonzero(np.isin(places, columns.place[columns.cut > 0]))
-    if cut * 2 > len(places):
+    causes = [flagged(columns, name) for name in ("unknown_role", "empty_turn")]
+    left = places[~np.isin(places, np.concatenate(causes))]
+    if not len(left):
+        # What causes it says so.
+        return None
+    cut = np.count_nonzero(np.isin(left, columns.place[columns.cut > 0]))
+    if cut * 2 > len(left):
         return (
             f"No token has a label; in {cut:,} of these rows the answer was cut off at sequence_len.",
             f"Raise sequence_len (it is {found.config.sequence_len:,}).",
         )
-    roles = ", ".join(f"'{role}'" for role in found.totals.roles if role != "template")
-    dataset = found.of.datasets[0].dataset
+    roles = ", ".join(f"'{role}'" for role in found.totals.roles if role != TEMPLATE_ROLE)
+    dataset = _dataset(found, left)
     if dataset.type != "chat_template" or not roles:
         return flag.description, "Check which column holds the answer."
-    to_train = ", ".join(dataset.roles_to_train)
     return (
-        f"No token has a label: the set's roles are {roles}, and roles_to_train is [{to_train}].",
+        f"No token has a label: the set's roles are {roles}, and roles_to_train is [{', '.join(dataset.roles_to_train)}].",
         "Name those who answer in roles_to_train, or what they are called under roles.",
     )
 
 
-def _stop_untrained(found: Found, flag: Flag, __: NDArray[np.int32]) -> Words:
+def _stop_untrained(found: Found, flag: Flag, places: NDArray[np.int32]) -> Words:
     stops = found.totals.stops
     if not stops:
         return flag.description, flag.fix
     token = stops.most_common(1)[0][0]
     if token in (found.config.eot_tokens or ()):
         fix = "Set train_on_eot: turn."
-    elif found.of.datasets[0].dataset.train_on_eos != "turn":
+    elif _dataset(found, places).train_on_eos != "turn":
         fix = "Set train_on_eos: turn."
     else:
         fix = f"Set eot_tokens: ['{token}']."
@@ -158,17 +194,17 @@ def _too_long(found: Found, flag: Flag, _: NDArray[np.int32]) -> Words:
     columns = found.of.columns
     lengths = columns.length[columns.length > 0].astype(np.int64) + columns.cut[columns.length > 0]
     limit = found.config.sequence_len
-    suggested = [(share, _rounded(float(np.quantile(lengths, share)))) for share in (0.95, 0.99, 1.0)]
-    useful = [(share, length) for share, length in suggested if length > limit]
-    # The smallest that mends most: above the last percentile one row may be as long as it likes.
-    share, length = useful[0] if useful else suggested[-1]
+    # The smallest that mends something: above the last percentile one row may be as long as it likes.
+    suggested = [_rounded(float(np.quantile(lengths, share))) for share in (0.95, 0.99, 1.0)]
+    length = next(each for each in suggested if each > limit)
     lost = int(columns.cut.sum(dtype=np.int64)) if flag.name == "truncated" else None
     what = (
         f"{lost:,} tokens were cut off at sequence_len ({limit:,})"
         if lost is not None
         else f"They are longer than sequence_len ({limit:,}), so training leaves them out"
     )
-    fix = f"sequence_len: {length} holds {share:.0%} of the samples whole."
+    whole = float(np.count_nonzero(lengths <= length) / len(lengths))
+    fix = f"sequence_len: {length} holds {math.floor(100 * whole)}% of the samples whole."
     return f"{what}; the longest sample has {int(lengths.max()):,} tokens.", fix
 
 
@@ -213,6 +249,7 @@ def _rounded(length: float) -> int:
 _WORDS: dict[str, Callable[[Found, Flag, NDArray[np.int32]], Words | None]] = {
     "broken": _broken,
     "unknown_role": _unknown_role,
+    "empty_turn": _empty_turn,
     "nothing_trained": _nothing_trained,
     "stop_untrained": _stop_untrained,
     "too_long": _too_long,

@@ -124,7 +124,7 @@ FLAGS = (
         "empty_turn",
         "Empty turn",
         "A message, or the answer, holds no text.",
-        "suspicious",
+        "wrong",
         "Remove the row, or fill it in.",
     ),
     Flag(

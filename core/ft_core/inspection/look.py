@@ -13,7 +13,7 @@ from ft_core.data.sieve import drop_reason
 from ft_core.data.tokenize import BATCH, NumberedRow, batch_tokenizer
 from ft_core.errors import DataError, FtError
 from ft_core.inspection.flags import names_of
-from ft_core.inspection.row_flags import Conversation, read_flags
+from ft_core.inspection.row_flags import Conversation, read_flags, seen_in
 from ft_core.inspection.rows import RowList
 from ft_core.inspection.sample_flags import Facts, facts_of, sample_bits
 
@@ -120,9 +120,12 @@ class DatasetLook:
                 raise
             return samples
 
-    def said(self, row: Mapping[str, Any]) -> Conversation | None:
+    def said(self, row: Mapping[str, Any], samples: Sequence[Sample] = ()) -> Conversation | None:
         """Return what a row says of itself, None where it is no conversation."""
-        return read_flags(row, self.dataset, self.facts.template) if self.facts.is_chat else None
+        if not self.facts.is_chat:
+            return None
+        seen = seen_in(samples[0], row, self.dataset) if samples else None
+        return seen or read_flags(row, self.dataset, self.facts.template)
 
     def flags(
         self, samples: Sequence[Sample], row: Mapping[str, Any], said: Conversation | None
@@ -158,7 +161,7 @@ class Looker:
             number, row = self._rows.row(place)
             dataset = self._datasets[index]
             samples = dataset.samples(number, row, lambda: self._batch_of(index, inside))
-            bits = dataset.flags(samples, row, dataset.said(row))
+            bits = dataset.flags(samples, row, dataset.said(row, samples))
         except FtError as error:
             return Looked(place, index, number, row, (), error)
         looked = (

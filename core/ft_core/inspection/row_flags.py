@@ -7,15 +7,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from ft_core.data.document import TEMPLATE_ROLE
 from ft_core.data.formats.chat_messages import read_conversation, thinking_key
 from ft_core.errors import DataError
 from ft_core.inspection.flags import BIT
 
 if TYPE_CHECKING:
     from ft_core.config import Dataset
+    from ft_core.data import Sample
 
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
 """Roles that chat templates write of themselves."""
+
+_PLAIN = ROLES | {TEMPLATE_ROLE}
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _ODD = re.compile("[\x80-\x9f\u202a-\u202e\u2066-\u2069\ufeff]")
@@ -83,6 +87,29 @@ def read_flags(row: Mapping[str, Any], dataset: Dataset, template: str) -> Conve
     if messages[-1]["role"] == "user":
         bits |= BIT["unanswered"]
     return Conversation(bits, tuple(unknown), tuple(said), tuple(filter(None, thinking)))
+
+
+def seen_in(sample: Sample, row: Mapping[str, Any], dataset: Dataset) -> Conversation | None:
+    """Return what a row says of itself where its sample shows every message, and none is unusual; else None.
+
+    Most rows are so, and to see it takes a fraction of the time of reading the row.
+    """
+    messages = row.get(dataset.field_messages)
+    if not isinstance(messages, list) or row.get("system") or dataset.drop_system_message:
+        return None
+    key = dataset.field_thinking or thinking_key(dataset)
+    if any(key in message for message in cast("list[Any]", messages)):
+        return None
+    last, turns = "", set[int]()
+    for span in sample.spans:
+        if span.role not in _PLAIN or "</think>" in span.text:
+            return None
+        if span.turn is not None and "end of turn" not in span.rule and span.text.strip():
+            last = span.role
+            turns.add(span.turn)
+    if len(turns) != len(cast("list[Any]", messages)):
+        return None
+    return Conversation(BIT["unanswered"] if last == "user" else 0, (), (), ())
 
 
 def character_flags(text: str) -> int:

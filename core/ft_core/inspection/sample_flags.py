@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -172,15 +173,12 @@ def _special_in_text(
     facts: Facts, sample: Sample, special: NDArray[np.bool_], row: Mapping[str, Any]
 ) -> bool:
     """Return whether what somebody said holds a special token, and the row its characters."""
-    at = np.flatnonzero(special)
-    if not len(at):
-        return False
+    at: list[int] = np.flatnonzero(special).tolist()
     suspects: list[int] = []
     for span in sample.spans:
-        if span.role == TEMPLATE_ROLE or any(words in span.rule for words in _AROUND):
-            continue
-        low, high = np.searchsorted(at, (span.start, span.end))
-        suspects += at[low:high].tolist()
+        low, high = bisect_left(at, span.start), bisect_left(at, span.end)
+        if low < high and span.role != TEMPLATE_ROLE and not any(words in span.rule for words in _AROUND):
+            suspects += at[low:high]
     if not suspects:
         return False
     ids = dict.fromkeys(int(sample.input_ids[each]) for each in suspects)

@@ -49,7 +49,7 @@ class Scanner:
         unknown, stops = Counter[str](), Counter[str]()
         for place in rows:
             row = readable[place][1] if place in readable else None
-            said = None if row is None else self._look.said(row)
+            said = None if row is None else self._look.said(row, samples.get(place, ()))
             if said:
                 unknown.update(said.unknown)
             if row is None or place in broken:
