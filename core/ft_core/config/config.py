@@ -206,8 +206,8 @@ class Config(
     def to_yaml(self, *, absolute_paths: bool = False) -> str:
         """Return the YAML that loads to an equal config: every value that is set, defaults included.
 
-        Keys that training does not do yet are left out: they hold nothing but their defaults. So is ``batch_size``, which
-        micro_batch_size and gradient_accumulation_steps give.
+        Keys that training does not do yet are left out: they hold nothing but their defaults. So are ``batch_size``, which
+        micro_batch_size and gradient_accumulation_steps give, and ``pretraining_dataset``, which is in datasets.
 
         The path of a dataset that is a notebook variable stays so; it loads where the same variable is.
 
@@ -234,7 +234,7 @@ class Config(
 
 @cache
 def _left_out() -> dict[str, Any]:
-    """Return pydantic's ``exclude`` for the keys that are `Planned`, and for the product of two others.
+    """Return pydantic's ``exclude`` for the keys that are `Planned`, and for what other keys say.
 
     With ``batch_size`` beside its two factors, no one of the three could be overridden alone.
     """
@@ -243,7 +243,7 @@ def _left_out() -> dict[str, Any]:
         key: {"__all__": keys} if key.endswith(("dataset", "datasets")) else keys
         for key, keys in planned.items()
     }
-    return {**inside, **dict.fromkeys({*_planned_keys(Config), "batch_size"}, True)}
+    return {**inside, **dict.fromkeys({*_planned_keys(Config), "batch_size", "pretraining_dataset"}, True)}
 
 
 def _planned_keys(topic: type[Topic]) -> set[str]:

@@ -39,7 +39,7 @@ EXAMPLES = {
 }
 """A line to add for each required key."""
 
-OTHER_SOURCES = ("pretraining_dataset", "nemo_gym_datasets")
+OTHER_SOURCES = ("nemo_gym_datasets",)
 """Keys that say what is trained on in place of datasets."""
 
 LAUNCHER_KEYS = ("provider", "gpu", "gpu_count")

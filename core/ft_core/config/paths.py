@@ -38,6 +38,9 @@ def check_files(config: Config, draft: Draft) -> None:
         name: str | None = getattr(config, key)
         if name is not None and draft.given(key) and _looks_local(name) and _kind(name) is None:
             _report_missing(draft, (key,), name, "folder")
+    checkpoint = config.resume_from_checkpoint
+    if checkpoint is not None and draft.given("resume_from_checkpoint") and _kind(checkpoint) is None:
+        _report_missing(draft, ("resume_from_checkpoint",), checkpoint, "folder")
     for path, dataset in datasets_of(config, draft):
         for at, name in _data_files(dataset, path):
             if not draft.is_bad(at):
@@ -55,7 +58,7 @@ def with_absolute_paths(config: Config) -> Config:
         for key in ("base_model", "tokenizer_config", "chat_template_jinja")
         if getattr(config, key) is not None
     }
-    for key in ("output_dir", "dataset_prepared_path"):
+    for key in ("output_dir", "dataset_prepared_path", "resume_from_checkpoint"):
         if (folder := getattr(config, key)) is not None:
             values[key] = _absolute(folder)
     for key in ("datasets", "test_datasets"):

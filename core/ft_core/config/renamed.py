@@ -11,6 +11,7 @@ from typing import Any
 
 from ft_core.config.document import read_scalar
 from ft_core.config.draft import Draft
+from ft_core.config.pretraining import move_pretraining
 from ft_core.config.renamed_datasets import rename_in_datasets
 from ft_core.config.renamed_fsdp import rename_fsdp
 from ft_core.config.retired import GONE, WITHOUT_EFFECT, drop_retired
@@ -128,6 +129,7 @@ def rename_keys(draft: Draft) -> None:
         _told(draft, "rope_scaling", "overrides_of_model_config: {rope_scaling: ...}")
         move(draft, ("rope_scaling",), ("overrides_of_model_config", "rope_scaling"), value)
     rename_fsdp(draft)
+    move_pretraining(draft)
     rename_in_datasets(draft)
 
 

@@ -36,17 +36,18 @@ def _split_names(draft: Draft, key: str, entries: list[Any]) -> list[Any]:
     made: list[Any] = []
     bad = {path for path in draft.bad if path[0] == key and len(path) > 1}
     draft.bad -= bad
+    written = [draft.written((key, index)) for index in range(len(entries))]
     for index, entry in enumerate(entries):
         names = _names(draft, entry, (key, index))
         for name_index, name in enumerate(names or [None]):
             path = (key, len(made))
             if names:
                 made.append({**entry, "name": name})
-                draft.moved[(*path, "name")] = (key, index, "name", name_index)
+                draft.moved[(*path, "name")] = (*written[index], "name", name_index)
             else:
                 made.append(entry)
             if path != (key, index):
-                draft.moved[path] = (key, index)
+                draft.moved[path] = written[index]
             draft.bad |= {(*path, *inner[2:]) for inner in bad if inner[1] == index}
     return made
 

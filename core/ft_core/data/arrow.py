@@ -100,6 +100,15 @@ def to_block(samples: Sequence[Labelled]) -> Block:
 _EMPTY = np.zeros(0, np.int32)
 
 
+def sample_schema() -> Any:
+    """Return the columns of samples in a file, as pyarrow's schema."""
+    import pyarrow as pa
+
+    lists = [(name, pa.list_(pa.int32())) for name in (*_PER_TOKEN, *_PER_SPAN)]
+    numbers = [("row", pa.int64()), ("cut", pa.int32()), ("trained", pa.int32())]
+    return pa.schema([*numbers, *lists, ("text", pa.binary())])
+
+
 class BlockWriter:
     """Writes blocks to a file, which is whole when `close` has returned.
 
@@ -112,9 +121,7 @@ class BlockWriter:
     def __init__(self, sink: Any) -> None:
         import pyarrow as pa
 
-        lists = [(name, pa.list_(pa.int32())) for name in (*_PER_TOKEN, *_PER_SPAN)]
-        numbers = [("row", pa.int64()), ("cut", pa.int32()), ("trained", pa.int32())]
-        self._schema = pa.schema([*numbers, *lists, ("text", pa.binary())])
+        self._schema = sample_schema()
         self._table: dict[Reason, int] = {}
         self._writer = pa.ipc.new_file(sink, self._schema)
 

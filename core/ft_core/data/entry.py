@@ -122,6 +122,13 @@ def load_entry(
         if about := find(folder, key):
             advance(about["rows"])
             return _open(config, dataset, folder / key, about, found=True)
+        if config.push_dataset_to_hub is not None:
+            from ft_core.data.hub import fetch_samples
+
+            if about := fetch_samples(config.push_dataset_to_hub, key, staging, on_wait):
+                publish(staging, folder, key, about)
+                advance(about["rows"])
+                return _open(config, dataset, folder / key, about, found=True)
         with (staging / SAMPLES).open("wb") as sink:
             tally, reasons = make(sink)
         if _content(dataset, folder) != content:

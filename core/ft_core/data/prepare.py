@@ -17,6 +17,7 @@ from ft_core.data.formats import resolve_format
 from ft_core.data.sieve import BROKEN, EQUAL, Tally, require_some
 from ft_core.data.sources import count_rows
 from ft_core.data.sources.reading import OnWait
+from ft_core.data.sources.share import shard_bounds
 from ft_core.data.stored import StoredSamples
 from ft_core.errors import DataError
 
@@ -70,7 +71,8 @@ def load_samples(
     Samples that were made before, of the same bytes in the same way, are taken from the cache; others are put there.
 
     The order depends on the seed alone: all samples are shuffled, and the last ones, as many as val_set_size says, are
-    for evaluation. Where there are test_datasets, these are, and nothing is taken off.
+    for evaluation. Where there are test_datasets, these are, and nothing is taken off. With ``streaming`` there are only
+    samples to evaluate on.
 
     Parameters
     ----------
@@ -91,22 +93,20 @@ def load_samples(
         A dataset cannot be read, a row does not fit its type, a sample is too long under ``excess_length_strategy:
         raise``, no sample is left, or the cache cannot be written.
     """
-    datasets = (*config.datasets, *config.test_datasets)
-    for dataset in datasets:
-        if dataset.type in NOT_TRAINED:
-            raise DataError(
-                f"{dataset.path}: type: {dataset.type} cannot be trained yet; its rows can be inspected.",
-                "Use another type, or remove the dataset.",
-            )
+    require_trained_types(config)
+    # Streamed rows are tokenized while training.
+    to_train = () if config.streaming else config.datasets
+    datasets = (*to_train, *config.test_datasets)
     progress = _Progress(on_progress, _total_rows(datasets) if on_progress else None)
     processes = config.dataset_num_proc or processes
 
     def load(these: Sequence[Dataset]) -> list[Entry]:
         return [load_entry(config, tokenizer, each, processes, progress.advance, on_wait) for each in these]
 
-    trained = load(config.datasets)
+    trained = load(to_train)
     train_tally = _total(trained)
-    require_some(train_tally, config, "to train on")
+    if trained:
+        require_some(train_tally, config, "to train on")
     tested = load(config.test_datasets)
     test_tally = _total(tested)
     train = StoredSamples([entry.table for entry in trained], _order(config, trained))
@@ -115,12 +115,17 @@ def load_samples(
         seen: set[bytes] = set()
         train = _without_equal(train, seen, train_tally)
         held_out = _without_equal(held_out, seen, test_tally)
+    train = _part(train, config)
     if tested:
         require_some(test_tally, config, "to evaluate on")
-    else:
+    elif trained:
         count = _held_out(config.val_set_size, len(train))
         train, held_out = train[: len(train) - count], train[len(train) - count :]
-    warnings = [warning for each in datasets for warning in resolve_format(config, each, tokenizer).warnings]
+    warnings = [
+        warning
+        for each in config.all_datasets
+        for warning in resolve_format(config, each, tokenizer).warnings
+    ]
     total = _total([*trained, *tested])
     warnings += told_of(total.dropped[BROKEN], total.broken)
     return Samples(
@@ -131,6 +136,16 @@ def load_samples(
         truncated=int((train.cut > 0).sum() + (held_out.cut > 0).sum()),
         warnings=tuple(dict.fromkeys(warnings)),
     )
+
+
+def require_trained_types(config: Config) -> None:
+    """Raise a DataError where a dataset is of a type whose labels are no tokens."""
+    for dataset in config.all_datasets:
+        if dataset.type in NOT_TRAINED:
+            raise DataError(
+                f"{dataset.path}: type: {dataset.type} cannot be trained yet; its rows can be inspected.",
+                "Use another type, or remove the dataset.",
+            )
 
 
 @dataclass
@@ -189,6 +204,20 @@ def _without_equal(samples: StoredSamples, seen: set[bytes], tally: Tally) -> St
         tally.dropped[EQUAL] += len(samples) - len(first)
         tally.samples -= len(samples) - len(first)
     return samples.take(np.array(first, np.int64))
+
+
+def _part(samples: StoredSamples, config: Config) -> StoredSamples:
+    """Return the part of the mixed samples that dataset_shard_idx names: neighbours, as ``Dataset.shard`` gives."""
+    if config.dataset_shard_num is None or config.dataset_shard_idx is None:
+        return samples
+    first, end = shard_bounds(len(samples), config.dataset_shard_num, config.dataset_shard_idx)
+    if first == end:
+        raise DataError(
+            f"dataset_shard_num: {config.dataset_shard_num} parts of {len(samples):,} samples leave none in part "
+            f"{config.dataset_shard_idx}.",
+            "Choose fewer parts.",
+        )
+    return samples[first:end]
 
 
 def _held_out(val_set_size: float, total: int) -> int:

@@ -70,6 +70,8 @@ def training_arguments(
         "label_names": ["labels"],
         "dataloader_pin_memory": hardware.kind == "cuda",
         "seed": config.seed,
+        # A stream knows by itself where it goes on.
+        "ignore_data_skip": config.streaming,
         # Optimizer and learning rate.
         "learning_rate": config.learning_rate,
         "weight_decay": config.weight_decay,

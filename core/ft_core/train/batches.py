@@ -89,21 +89,40 @@ def make_rows(
     evaluation
         Whether these are evaluated on.
     """
-    batch_size = (config.eval_batch_size if evaluation else None) or config.micro_batch_size
+    shape = row_shape(config, pad_token_id=pad_token_id, evaluation=evaluation)
+    if config.eval_sample_packing if evaluation else config.sample_packing:
+        packing = pack_lengths(config, lengths, _batch_size(config, evaluation=evaluation))
+        # No row is left out: one that is too long for a bin has a row of its own.
+        bins = [*packing.bins, *packing.overlong.reshape(-1, 1)]
+        return Rows(PackedRows(samples, bins), shape.batch_size, shape.collate, packing=packing)
+    by_length = np.asarray(lengths, dtype=np.int64) if config.group_by_length else None
+    return Rows(samples, shape.batch_size, shape.collate, by_length)
+
+
+@dataclass(frozen=True)
+class RowShape:
+    """How many rows a micro-batch has on one rank, and what makes tensors of them."""
+
+    batch_size: int
+    collate: Callable[[Sequence[Any]], dict[str, torch.Tensor]]
+
+
+def row_shape(config: Config, *, pad_token_id: int, evaluation: bool = False) -> RowShape:
+    """Return the shape of micro-batches, as the config says for training or for evaluation."""
+    batch_size = _batch_size(config, evaluation=evaluation)
     padded = bool(config.pad_to_sequence_len)
     if config.eval_sample_packing if evaluation else config.sample_packing:
         layout = row_layout(config, batch_size)
-        packing = pack_lengths(config, lengths, batch_size)
-        # No row is left out: one that is too long for a bin has a row of its own.
-        bins = [*packing.bins, *packing.overlong.reshape(-1, 1)]
-        collate = PackCollator(pad_token_id, layout.capacity if padded else 0)
-        return Rows(PackedRows(samples, bins), layout.rows, collate, packing=packing)
-    by_length = np.asarray(lengths, dtype=np.int64) if config.group_by_length else None
+        return RowShape(layout.rows, PackCollator(pad_token_id, layout.capacity if padded else 0))
     if config.batch_flattening:
         length = batch_size * config.sequence_len if padded else 0
-        return Rows(samples, batch_size, FlatCollator(PackCollator(pad_token_id, length)), by_length)
+        return RowShape(batch_size, FlatCollator(PackCollator(pad_token_id, length)))
     collate = Collator(pad_token_id, pad_to_sequence_len=config.sequence_len if padded else None)
-    return Rows(samples, batch_size, collate, by_length)
+    return RowShape(batch_size, collate)
+
+
+def _batch_size(config: Config, *, evaluation: bool) -> int:
+    return (config.eval_batch_size if evaluation else None) or config.micro_batch_size
 
 
 class PackedRows(Dataset[list[Sample]]):
@@ -126,6 +145,10 @@ class RankBatches(Sampler[list[int]]):
     def __init__(self, order: PackOrder) -> None:
         self._order = order
         self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Order the rows for `epoch`, counted from 0; Trainer calls it where it goes on within an epoch."""
+        self.epoch = epoch
 
     def __len__(self) -> int:
         return len(self._order)

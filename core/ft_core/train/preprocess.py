@@ -14,6 +14,7 @@ from ft_core.data import Sample, Samples, load_samples
 from ft_core.data.sieve import EQUAL
 from ft_core.data.stored import StoredSamples
 from ft_core.data.write_tables import write_tables
+from ft_core.errors import DataError
 from ft_core.models.hardware import cpu_cores
 
 if TYPE_CHECKING:
@@ -32,11 +33,14 @@ class Preprocessed:
         What the run will train and evaluate on.
     seconds
         How long it took.
+    pushed
+        What became of them on the hub, in words; empty where they are not to be there.
     """
 
     paths: tuple[str, ...]
     samples: Samples
     seconds: float
+    pushed: str = ""
 
     def by_dataset(self) -> list[tuple[str, list[str]]]:
         """Return what became of each dataset, as its path and sentences."""
@@ -60,6 +64,8 @@ class Preprocessed:
             told.append(("left out", f"{equal:,} {EQUAL}"))
         if self.samples.truncated:
             told.append(("truncated", f"{self.samples.truncated:,} samples, to sequence_len"))
+        if self.pushed:
+            told.append(("on the hub", self.pushed))
         told.append(("time", f"{self.seconds:.1f} s"))
         return told + [("warning", warning) for warning in self.samples.warnings]
 
@@ -88,8 +94,14 @@ def preprocess(
     Raises
     ------
     DataError, ModelError
-        As the run would raise them.
+        As the run would raise them; or the data is streamed, so that there is nothing to prepare; or the hub, which is to
+        keep it, refuses.
     """
+    if config.streaming:
+        raise DataError(
+            "streaming: true tokenizes rows while training, so there is nothing to prepare.",
+            "Start the run, or remove streaming.",
+        )
     from ft_core.models.tokenizer import load_tokenizer
 
     started = time.perf_counter()
@@ -98,7 +110,19 @@ def preprocess(
         written = write_tables(config, Path(folder))
         samples = load_samples(written, tokenizer, processes=cpu_cores(), on_progress=on_progress)
     paths = tuple(dataset.path for dataset in config.all_datasets)
-    return Preprocessed(paths, samples, time.perf_counter() - started)
+    pushed = _push(config.push_dataset_to_hub, samples) if config.push_dataset_to_hub else ""
+    return Preprocessed(paths, samples, time.perf_counter() - started, pushed)
+
+
+def _push(repository: str, samples: Samples) -> str:
+    """Put the samples that are kept on the hub, and return in words what became of them."""
+    from ft_core.data.hub import push_samples
+
+    folders = [entry.folder for entry in samples.entries if entry.folder is not None]
+    new = sum(push_samples(repository, folder) for folder in folders)
+    return f"{new} of {len(samples.entries)} datasets put into '{repository}'" + (
+        f", {len(folders) - new} were there" if len(folders) > new else ""
+    )
 
 
 def describe_samples(samples: Sequence[Sample], *, ids: bool = True) -> Iterator[str]:

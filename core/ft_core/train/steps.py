@@ -46,8 +46,10 @@ class Cadence:
     steps: int = 0
 
 
-def count_steps(config: Config, rows: int, world_size: int) -> Steps:
+def count_steps(config: Config, rows: int | None, world_size: int) -> Steps:
     """Return the steps that `rows` training rows, packed ones if samples are packed, make on `world_size` ranks.
+
+    Rows that are streamed have no number (None); the run is then one epoch of ``max_steps``.
 
     >>> from types import SimpleNamespace
     >>> config = SimpleNamespace(
@@ -56,6 +58,9 @@ def count_steps(config: Config, rows: int, world_size: int) -> Steps:
     >>> count_steps(config, rows=17, world_size=2)  # 8 rows a step: 8, 8 and 1; then half as many again
     Steps(per_epoch=3, total=5)
     """
+    if rows is None:
+        assert config.max_steps is not None
+        return Steps(config.max_steps, config.max_steps)
     per_epoch = max(1, math.ceil(rows / global_batch(config, world_size)))
     total = config.max_steps or math.ceil(config.num_epochs * per_epoch)
     return Steps(per_epoch, total)

@@ -27,6 +27,7 @@ from ft_core.train.callbacks import RunCallback
 from ft_core.train.isolation import check_isolation, model_inputs
 from ft_core.train.loss import count_targets, count_tokens, summed_loss, token_mean_loss
 from ft_core.train.saving import CHECKPOINT, list_checkpoints, publish, save_weights
+from ft_core.train.stream_batches import StreamedRows
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -44,7 +45,7 @@ class EpochLoader(DataLoader[Any]):
         """Order the rows for `epoch`, counted from 0."""
         sampler = self.batch_sampler
         assert isinstance(sampler, RankBatches)
-        sampler.epoch = epoch
+        sampler.set_epoch(epoch)
 
 
 class RunTrainer(Trainer):
@@ -55,7 +56,7 @@ class RunTrainer(Trainer):
     model, arguments, tokenizer
         As for ``Trainer``.
     train, evaluation
-        The rows; `evaluation` may be None.
+        The rows, those to train on streamed or not; `evaluation` may be None.
     isolated_by
         What keeps the documents of a packed row apart in this model (`ft_core.models.attention`).
     optimizer
@@ -72,14 +73,14 @@ class RunTrainer(Trainer):
         arguments: TrainingArguments,
         tokenizer: PreTrainedTokenizerBase,
         *,
-        train: Rows,
+        train: Rows | StreamedRows,
         evaluation: Rows | None,
         isolated_by: Literal["positions", "mask"] | None,
         optimizer: tuple[type[torch.optim.Optimizer], dict[str, Any]],
         keep_checkpoints: int | None,
         run_callback: RunCallback,
     ) -> None:
-        train_items: Any = train.items
+        train_items: Any = train if isinstance(train, StreamedRows) else train.items
         eval_items: Any = evaluation.items if evaluation else None
         super().__init__(
             model=model,
@@ -104,8 +105,8 @@ class RunTrainer(Trainer):
 
     @property
     def train_packing(self) -> Packing | None:
-        """Which training samples lie together; None where each has its own row."""
-        return self._train_rows.packing
+        """Which training samples lie together; None where each has its own row, and where that comes out on the way."""
+        return None if isinstance(self._train_rows, StreamedRows) else self._train_rows.packing
 
     def check_isolation(self, compute: Literal["bf16", "fp16", "fp32"]) -> None:
         """Raise a ModelError if the documents of a packed row change each other in this model."""
@@ -119,6 +120,16 @@ class RunTrainer(Trainer):
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """Return this rank's micro-batches of the training rows."""
+        if isinstance(self._train_rows, StreamedRows):
+            rows = self._train_rows
+            # A loader draws a number when it begins; drawn from torch's own, dropout would differ in a run that goes on.
+            return DataLoader(
+                rows,
+                batch_size=None,
+                collate_fn=rows.collate,
+                pin_memory=self.args.dataloader_pin_memory,
+                generator=torch.Generator(),
+            )
         return self._loader(self._train_rows, seed=self.args.seed)
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[Any]:
@@ -217,6 +228,8 @@ class RunTrainer(Trainer):
         staging = checkpoints / _STAGING
         try:
             super()._save_checkpoint(model, trial)
+            if isinstance(self._train_rows, StreamedRows):
+                self._train_rows.save(staging / f"{CHECKPOINT}{self.state.global_step}")
             self.accelerator.wait_for_everyone()  # every rank adds its random state
         except BaseException:
             shutil.rmtree(staging, ignore_errors=True)

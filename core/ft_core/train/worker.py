@@ -18,6 +18,7 @@ from ft_core.models.hardware import Hardware, detect_hardware
 from ft_core.models.precision import choose_precision
 from ft_core.runs import RunWriter
 from ft_core.runs.paths import CHECKPOINTS, FINAL, RESOLVED
+from ft_core.train.early_stop import EarlyStop
 from ft_core.train.failures import explain
 from ft_core.train.interrupts import Interrupts
 from ft_core.train.packing import lays_end_to_end, require_isolation
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from ft_core.data import Samples
     from ft_core.data.packing import Packing
     from ft_core.models.added_tokens import TokenChanges
+    from ft_core.train.batches import Rows
+    from ft_core.train.stream_batches import StreamedRows
     from ft_core.train.trainer import RunTrainer
 
 _PROGRESS_EVENTS = 20  # tokenizing tells of its progress about this often
@@ -83,20 +86,31 @@ def _train(config: Config, directory: Path, writer: RunWriter | None, interrupts
     _phase(writer, "loading model")
     _quiet()
     from ft_core.models.tokenizer import load_vocabulary
+    from ft_core.train.stream_batches import StreamedRows, tell_stream
 
     tokenizer, changes = load_vocabulary(config)
     model = _load(config, hardware, changes)
     _phase(writer, "tokenizing")
-    samples = _tokenize(config, tokenizer, writer, interrupts)
-    trainer = _trainer(config, hardware, directory, model, tokenizer, samples, writer, interrupts)
+    stop = EarlyStop(directory, writer, interrupts)
+    samples = _tokenize(config, tokenizer, writer, stop)
+    with stop.while_waiting():
+        rows = _rows(config, hardware, tokenizer, samples)
+        trainer = _trainer(config, hardware, directory, model, tokenizer, rows, samples, writer, interrupts)
+        callback = trainer.run_callback
+        stopped, _ = callback.requests(trainer.args)
     if writer is not None:
         _describe(writer, config, hardware, model, samples, trainer.train_packing)
-    callback = trainer.run_callback
-    if not callback.requests(trainer.args)[0]:
+    if not stopped:
         if lays_end_to_end(config):
             trainer.check_isolation(choose_precision(config, hardware).compute)
         _phase(writer, "training")
-        trainer.train()
+        try:
+            trainer.train(resume_from_checkpoint=config.resume_from_checkpoint)
+        finally:
+            if isinstance(rows, StreamedRows):
+                rows.close()
+        if isinstance(rows, StreamedRows):
+            tell_stream(rows, writer, eval_samples=len(samples.eval))
         if samples.eval and not callback.stopped and callback.evaluated_step != trainer.state.global_step:
             trainer.evaluate()
         _phase(writer, "saving")
@@ -123,19 +137,17 @@ def _load(config: Config, hardware: Hardware, changes: TokenChanges) -> PreTrain
 
 
 def _tokenize(
-    config: Config, tokenizer: PreTrainedTokenizerBase, writer: RunWriter | None, interrupts: Interrupts
+    config: Config, tokenizer: PreTrainedTokenizerBase, writer: RunWriter | None, stop: EarlyStop
 ) -> Samples:
-    """Turn the rows into samples, telling how far it is; one rank that is to stop does so at once."""
+    """Turn the rows into samples, telling how far it is; a rank that is to stop does so at once."""
     from ft_core.data import load_samples
     from ft_core.models.hardware import cpu_cores
 
     told = 0
-    alone = "WORLD_SIZE" not in os.environ
 
     def on_progress(done: int, total: int | None) -> None:
         nonlocal told
-        if writer is not None and alone and (interrupts.received or writer.requested("stop")):
-            raise KeyboardInterrupt
+        stop.check()
         step = max(1, (total or 10_000) // _PROGRESS_EVENTS)
         if writer is not None and done // step > told:
             told = done // step
@@ -152,12 +164,27 @@ def _tokenize(
     return samples
 
 
+def _rows(
+    config: Config, hardware: Hardware, tokenizer: PreTrainedTokenizerBase, samples: Samples
+) -> Rows | StreamedRows:
+    """Return what is trained on: the samples in rows, or a stream of them."""
+    from ft_core.models.tokenizer import pad_token_id
+    from ft_core.train.batches import make_rows
+    from ft_core.train.stream_batches import stream_rows
+
+    pad = pad_token_id(tokenizer)
+    if config.streaming:
+        return stream_rows(config, hardware, tokenizer, pad_token_id=pad)
+    return make_rows(config, samples.train, samples.train.lengths, pad_token_id=pad)
+
+
 def _trainer(
     config: Config,
     hardware: Hardware,
     directory: Path,
     model: PreTrainedModel | PeftModel,
     tokenizer: PreTrainedTokenizerBase,
+    rows: Rows | StreamedRows,
     samples: Samples,
     writer: RunWriter | None,
     interrupts: Interrupts,
@@ -165,17 +192,16 @@ def _trainer(
     """Return the trainer, after making sure that it runs on as many ranks as were started."""
     from ft_core.models.tokenizer import pad_token_id
     from ft_core.train.arguments import optimizer_class, training_arguments
-    from ft_core.train.batches import make_rows
+    from ft_core.train.batches import Rows, make_rows
     from ft_core.train.callbacks import RunCallback
     from ft_core.train.trainer import RunTrainer
 
     world_size = int(os.environ.get("WORLD_SIZE", "1"))
     pad = pad_token_id(tokenizer)
-    rows = make_rows(config, samples.train, samples.train.lengths, pad_token_id=pad)
     eval_rows = None
     if samples.eval:
         eval_rows = make_rows(config, samples.eval, samples.eval.lengths, pad_token_id=pad, evaluation=True)
-    steps = count_steps(config, len(rows.items), world_size)
+    steps = count_steps(config, len(rows.items) if isinstance(rows, Rows) else None, world_size)
     arguments = training_arguments(
         config,
         hardware,
@@ -215,15 +241,16 @@ def _describe(
     from ft_core.models.parameters import local_model_config
     from ft_core.models.precision import choose_attention
 
-    writer.emit(
-        "data",
-        train_samples=len(samples.train),
-        eval_samples=len(samples.eval),
-        train_tokens=int(samples.train.lengths.sum()),
-        trained_tokens=int(samples.train.trained.sum()),
-        dropped=dict(samples.dropped),
-        **({"packed_rows": len(packing.bins), "fill": round(packing.fill, 4)} if packing else {}),
-    )
+    if not config.streaming:
+        writer.emit(
+            "data",
+            train_samples=len(samples.train),
+            eval_samples=len(samples.eval),
+            train_tokens=int(samples.train.lengths.sum()),
+            trained_tokens=int(samples.train.trained.sum()),
+            dropped=dict(samples.dropped),
+            **({"packed_rows": len(packing.bins), "fill": round(packing.fill, 4)} if packing else {}),
+        )
     every = list(model.parameters())
     writer.emit(
         "model",

@@ -59,10 +59,10 @@ MEMORY = "remove it: weights are kept in 16 bit; 'gradient_checkpointing: true' 
             "write 'field', or remove it",
         ),
         (
-            "test_datasets: [{path: a/b, type: alpaca, preprocess_shards: 3}]",
+            "test_datasets: [{path: a/b, type: alpaca, logprobs_field: a}]",
             43,
-            "'preprocess_shards' is not supported yet",
-            "remove it: the results are the same",
+            "'logprobs_field' is not supported yet",
+            "remove it: no teacher model is distilled",
         ),
         (
             "test_datasets: [{path: a/b, type: alpaca, seed: 3}]",

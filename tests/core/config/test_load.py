@@ -12,20 +12,41 @@ RUN = "base_model: org/model\nlearning_rate: 2e-4\n"
     [
         # What is trained on is named, and refused: it is not missing.
         (
-            RUN + "pretraining_dataset: [{path: a/b, type: pretrain}]\nmax_steps: 5",
-            [(3, 1, "pretraining_dataset", "'pretraining_dataset' is not supported yet")],
-        ),
-        (
             RUN + "nemo_gym_datasets: [{path: tasks.jsonl}]",
             [(3, 1, "nemo_gym_datasets", "'nemo_gym_datasets' is not supported yet")],
         ),
         # An empty one names nothing.
         (RUN + "pretraining_dataset:", [(None, None, "datasets", "'datasets' is missing")]),
+        # One that is no dataset is refused, and nothing is missing.
+        (
+            RUN + "pretraining_dataset: 3\nmax_steps: 5",
+            [
+                (
+                    3,
+                    22,
+                    "pretraining_dataset",
+                    "'pretraining_dataset' must be a list of maps, one map, or one path, not 3",
+                )
+            ],
+        ),
+        # What is wrong in it is told where it stands.
+        (
+            RUN + "pretraining_dataset:\n- {path: a/b, name: [en, fr]}\n- {name: c, typ: x}\nmax_steps: 5",
+            [
+                (5, 3, "pretraining_dataset[1].path", "'pretraining_dataset[1]' has no 'path'"),
+                (5, 13, "pretraining_dataset[1].typ", "unknown key 'typ'; did you mean 'type'?"),
+            ],
+        ),
         # Beside it, the other is read as ever.
         (
             RUN + "pretraining_dataset: [{path: a/b}]\ndatasets: [{path: c/d, type: alpacca}]\nmax_steps: 5",
             [
-                (3, 1, "pretraining_dataset", "'pretraining_dataset' is not supported yet"),
+                (
+                    3,
+                    1,
+                    "pretraining_dataset",
+                    "'datasets' and 'pretraining_dataset' both say what is trained on",
+                ),
                 (4, 30, "datasets[0].type", "'type' cannot be 'alpacca'; did you mean 'alpaca'?"),
             ],
         ),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ft_core.config import load_config
+from ft_core.config import ConfigError, load_config
 
 HEAD = "base_model: org/model\nlearning_rate: 2e-4\n"
 
@@ -170,3 +170,15 @@ def test_home_is_written_out(here):
     config = load_config(with_path("~/rows.jsonl", "output_dir: ~/out"))
     assert config.datasets[0].path == str(here / "home" / "rows.jsonl")
     assert config.output_dir == str(here / "home" / "out")
+
+
+def test_a_checkpoint_to_go_on_from_is_a_folder_here(required, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "checkpoint-10").mkdir()
+    config = load_config(required + "resume_from_checkpoint: checkpoint-10")
+    assert str(tmp_path / "checkpoint-10") in config.to_yaml(absolute_paths=True)
+    with pytest.raises(ConfigError) as raised:
+        load_config(required + "resume_from_checkpoint: checkpoint-20")
+    [problem] = raised.value.problems
+    assert (problem.key, problem.message) == ("resume_from_checkpoint", "there is no folder 'checkpoint-20'")
+    assert problem.fix == "did you mean 'checkpoint-10'?"

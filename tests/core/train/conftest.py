@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +13,8 @@ from typing import Any
 import pytest
 
 from ft_core.config import Config, load_config
+from ft_core.launch.process import worker_environment
+from ft_core.models import detect_hardware
 from ft_core.runs import Run, create_run
 
 WORDS = "the quick brown fox jumps over a lazy dog while seven wizards box and vex"
@@ -70,3 +75,21 @@ def events() -> Callable[[Run, str], list[dict[str, Any]]]:
         return [event for event in run.events()[0] if event["type"] == kind]
 
     return of_type
+
+
+@pytest.fixture
+def on_two_ranks(monkeypatch: pytest.MonkeyPatch) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Return a function that runs a script of this folder on a run as two ranks, each in a process of its own."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+    def launch(script: str, run: Run, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+        return subprocess.run(
+            [*command, str(Path(__file__).with_name(script)), str(run.directory), *arguments],
+            env=worker_environment(os.environ, run.directory, 2, detect_hardware()),
+            capture_output=True,
+            text=True,
+            timeout=180,
+        )
+
+    return launch

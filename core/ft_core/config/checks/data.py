@@ -8,19 +8,23 @@ from typing import Any
 from ft_core.config.checks.asked import BOTH, Asked, datasets_of, refuse_pairs
 from ft_core.config.document import Path
 from ft_core.config.draft import dotted
+from ft_core.config.pretraining import KEY, is_pretraining
 
-STREAMS = ("pretraining_dataset", "streaming")
+NOT_STREAMED = {
+    "dataset_exact_deduplication": ("compares all samples, and '{}' never has them at once", "remove '{}'"),
+    "group_by_length": (
+        "needs the lengths of all samples, and '{}' never has them at once",
+        "remove '{}'; 'sample_packing: true' keeps padding low",
+    ),
+    "push_dataset_to_hub": ("keeps tokenized data, and '{}' makes none to keep", "remove '{}'"),
+    "dataset_shard_num": (
+        "cuts all samples into parts, and '{}' never has them at once",
+        "remove '{}', and give each dataset 'shards' and 'shards_idx'",
+    ),
+}
+"""Keys that need all samples before training: why, and what to do; {} is the key of the stream, and the key itself."""
 
 PAIRS = (
-    *(
-        (
-            "dataset_exact_deduplication",
-            key,
-            f"'dataset_exact_deduplication' compares all samples, and '{key}' never has them at once",
-            "remove 'dataset_exact_deduplication'",
-        )
-        for key in STREAMS
-    ),
     (
         "dataset_exact_deduplication",
         "skip_prepare_dataset",
@@ -56,6 +60,7 @@ def check_data(asked: Asked) -> None:
         message = "'val_set_size' and 'test_datasets' both say what is evaluated on"
         draft.report(("val_set_size",), message, BOTH, at="key")
     _check_streams(asked)
+    _check_part(asked)
     refuse_pairs(asked, PAIRS)
     _check_twice(asked)
     _check_trained_inputs(asked)
@@ -63,15 +68,52 @@ def check_data(asked: Asked) -> None:
 
 def _check_streams(asked: Asked) -> None:
     """Report what rows that are read while training cannot have: an end that is known, and a part to set aside."""
-    key = next((key for key in STREAMS if asked.value(key)), None)
-    if key is None:
+    if not asked.value("streaming"):
+        _check_skips(asked)
         return
+    key = KEY if is_pretraining(asked.draft) else "streaming"
     if asked.lacks("max_steps"):
         message = f"'{key}' needs 'max_steps': how many rows will come is not known"
         asked.draft.report((key,), message, "add 'max_steps: 1000'", at="key")
     if asked.config.val_set_size > 0:
         message = f"'val_set_size' sets rows aside before training, and '{key}' reads them while training"
         asked.draft.report(("val_set_size",), message, "give 'test_datasets' in its place", at="key")
+    for name, (why, fix) in NOT_STREAMED.items():
+        if asked.value(name):
+            asked.draft.report((name,), f"'{name}' {why.format(key)}", fix.format(name), at="key")
+    if asked.draft.given("shuffle_before_merging_datasets") and asked.config.shuffle_before_merging_datasets:
+        message = f"'shuffle_before_merging_datasets' has no effect: '{key}' reads the datasets side by side"
+        asked.draft.warn(("shuffle_before_merging_datasets",), message, "remove the line")
+    if asked.draft.given("pretrain_multipack_attn") and not asked.config.pretrain_multipack_attn:
+        message = (
+            "'pretrain_multipack_attn: false' has no effect: samples that share a row never see each other"
+        )
+        asked.draft.warn(("pretrain_multipack_attn",), message, "remove the line")
+
+
+def _check_skips(asked: Asked) -> None:
+    for path, dataset in datasets_of(asked.config, asked.draft):
+        if dataset.skip:
+            message = "'skip' passes over rows that are streamed, and these are not"
+            fix = f"write 'split: {dataset.split.split('[')[0]}[{dataset.skip}:]', or add 'streaming: true'"
+            asked.draft.report((*path, "skip"), message, fix, at="key")
+
+
+def _check_part(asked: Asked) -> None:
+    """Report a part of all samples that is not there, and warn of one that is not named."""
+    config, draft = asked.config, asked.draft
+    parts, index = config.dataset_shard_num, config.dataset_shard_idx
+    if asked.unclear("dataset_shard_num") or asked.unclear("dataset_shard_idx"):
+        return
+    if parts is None and index is not None:
+        message = "'dataset_shard_idx' has no effect without 'dataset_shard_num'"
+        draft.warn(("dataset_shard_idx",), message, "add 'dataset_shard_num: 4', or remove the line")
+    elif parts is not None and index is None:
+        message = "'dataset_shard_num' has no effect without 'dataset_shard_idx'"
+        draft.warn(("dataset_shard_num",), message, "add 'dataset_shard_idx: 0', or remove the line")
+    elif parts is not None and index is not None and index >= parts:
+        message = f"'dataset_shard_idx' must be less than 'dataset_shard_num' ({parts}), not {index}"
+        draft.report(("dataset_shard_idx",), message, "the first part is 0")
 
 
 def _check_twice(asked: Asked) -> None:

@@ -11,7 +11,7 @@ SaveStrategy = Literal["epoch", "steps", "no"]
 HubStrategy = Literal["end", "every_save", "checkpoint", "all_checkpoints"]
 
 UPLOAD = Planned("remove it, and upload the run's folder 'final' when it is done")
-NO_RESUME = Planned("remove it: a run starts from base_model")
+NO_RESUME = Planned("remove it, and name the checkpoint by 'resume_from_checkpoint'")
 NEWEST_KEPT = Planned("remove it: every checkpoint is kept, and the last weights are the tuned model")
 
 
@@ -59,7 +59,7 @@ class CheckpointKeys(Topic):
     """Checkpoints on request, by a file in output_dir: a map with ``enabled``, ``check_interval`` (steps) and
     ``trigger_file_path``. Example: ``dynamic_checkpoint: {enabled: true, check_interval: 10}``."""
 
-    resume_from_checkpoint: Annotated[str | None, PathText(), NO_RESUME] = None
+    resume_from_checkpoint: Annotated[str | None, PathText()] = None
     """Folder of the checkpoint from which training goes on: weights, optimizer, scheduler and place in the data.
     Example: ``resume_from_checkpoint: ./out/checkpoint-100``."""
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, cast
 
 from ft_core.config.problems import shown
-from ft_core.config.schema.dataset import STREAMED, Dataset, PretrainingDataset
+from ft_core.config.schema.dataset import Dataset, PretrainingDataset
 from ft_core.config.schema.topic import Topic
 from ft_core.config.schema.values import (
     Checked,
@@ -20,9 +20,9 @@ from ft_core.config.schema.values import (
     rejected,
 )
 
-HELD = Planned("remove it: all rows are tokenized before training")
+WHILE_TRAINING = Planned("use 'streaming: true', which tokenizes rows while training")
+NOT_JOINED = Planned("use 'sample_packing: true', which fills rows with texts that do not see each other")
 IN_PROCESS = Planned("remove it: batches are made in the training process")
-NOT_SHARDED = Planned("use a slice in each dataset, such as 'split: train[:10%]'")
 IN_RANDOM_ORDER = Planned("remove it: samples are trained in random order")
 
 
@@ -57,8 +57,9 @@ class DataKeys(Topic):
     """What is evaluated on; entries as in datasets.
     Example: ``test_datasets: [{path: test.jsonl, type: chat_template}]``."""
 
-    pretraining_dataset: Annotated[tuple[PretrainingDataset, ...], PretrainingEntries(), STREAMED] = ()
-    """Plain text that is trained on as it is streamed, in place of datasets; such a run needs max_steps.
+    pretraining_dataset: Annotated[tuple[PretrainingDataset, ...], PretrainingEntries()] = ()
+    """Plain text that is trained on as it is streamed: another way to write datasets of ``type: pretrain`` with ``streaming:
+    true``. Such a run needs max_steps.
     Example: ``pretraining_dataset: [{path: HuggingFaceFW/fineweb-edu, name: sample-10BT}]``."""
 
     val_set_size: Annotated[float, Number(minimum=0)] = 0.0
@@ -99,18 +100,16 @@ class DataKeys(Topic):
     setting is other data. Default: a folder in the user's cache that holds at most 20 GiB.
     Example: ``dataset_prepared_path: prepared``."""
 
-    push_dataset_to_hub: Annotated[
-        str | None, Text(), Planned("remove it: tokenized data stays on this machine")
-    ] = None
-    """Dataset on the Hugging Face hub that gets the tokenized data. Example: ``push_dataset_to_hub: my-name/prepared``."""
+    push_dataset_to_hub: Annotated[str | None, Text()] = None
+    """Dataset on the Hugging Face hub that keeps tokenized data, private: ``ft preprocess`` puts it there, and whoever
+    trains on the same data with the same settings takes it from there in place of tokenizing.
+    Example: ``push_dataset_to_hub: my-name/prepared``."""
 
-    hf_use_auth_token: Annotated[
-        bool, Flag(), Planned("remove it: what 'hf auth login' stored is used wherever the hub asks for it")
-    ] = False
-    """Whether the token that ``hf auth login`` stored is sent to the hub, for models and data that need it.
-    Example: ``hf_use_auth_token: true``."""
+    hf_use_auth_token: Annotated[bool, Flag()] = False
+    """In Axolotl, whether the token that ``hf auth login`` stored is sent to the hub. Here it is sent wherever the hub asks
+    for one, so this changes nothing. Example: ``hf_use_auth_token: true``."""
 
-    skip_prepare_dataset: Annotated[bool, Flag(), HELD] = False
+    skip_prepare_dataset: Annotated[bool, Flag(), WHILE_TRAINING] = False
     """Whether rows are tokenized while training, batch by batch, as images need it.
     Example: ``skip_prepare_dataset: true``."""
 
@@ -123,25 +122,26 @@ class DataKeys(Topic):
     """Whether tokenized data is read into memory before training, in place of being read from disk as it is needed.
     Example: ``dataset_keep_in_memory: true``."""
 
-    dataset_shard_num: Annotated[int | None, Whole(minimum=1), NOT_SHARDED] = None
-    """Into how many parts the whole data is cut, of which dataset_shard_idx names the one that is used.
-    Example: ``dataset_shard_num: 4``."""
+    dataset_shard_num: Annotated[int | None, Whole(minimum=1)] = None
+    """Into how many parts the samples of all datasets are cut, once they are mixed, of which dataset_shard_idx names the one
+    that is used. Example: ``dataset_shard_num: 4``."""
 
-    dataset_shard_idx: Annotated[int | None, Whole(minimum=0), NOT_SHARDED] = None
+    dataset_shard_idx: Annotated[int | None, Whole(minimum=0)] = None
     """Which of the parts is used, counted from 0. Example: ``dataset_shard_idx: 0``."""
 
-    streaming: Annotated[bool, Flag(), HELD] = False
-    """Whether rows are read and tokenized while training, so that data which no disk holds can be trained on; such a run
-    needs max_steps. Example: ``streaming: true``."""
+    streaming: Annotated[bool, Flag()] = False
+    """Whether rows are read and tokenized while training, so that data which no disk or memory holds can be trained on; such
+    a run needs max_steps. Example: ``streaming: true``."""
 
-    streaming_multipack_buffer_size: Annotated[int, Whole(minimum=1), HELD] = 10_000
-    """How many streamed samples are packed together at a time. Example: ``streaming_multipack_buffer_size: 5000``."""
+    streaming_multipack_buffer_size: Annotated[int, Whole(minimum=1)] = 10_000
+    """About how many streamed samples are shuffled, and packed, together at a time.
+    Example: ``streaming_multipack_buffer_size: 5000``."""
 
-    pretrain_multipack_attn: Annotated[bool, Flag(), HELD] = True
-    """Whether streamed samples that share a row are kept from attending to each other.
+    pretrain_multipack_attn: Annotated[bool, Flag()] = True
+    """Whether streamed samples that share a row are kept from attending to each other; here they always are.
     Example: ``pretrain_multipack_attn: true``."""
 
-    pretraining_sample_concatenation: Annotated[bool, Flag(), HELD] = False
+    pretraining_sample_concatenation: Annotated[bool, Flag(), NOT_JOINED] = False
     """Whether streamed samples are joined into long ones. Example: ``pretraining_sample_concatenation: true``."""
 
     remove_unused_columns: Annotated[

@@ -34,7 +34,6 @@ SAME_NAMES = (("role", "role"), ("content", "content"))
 
 ROLES = Planned("use 'roles', such as 'roles: {user: [human], assistant: [gpt]}'")
 PREFERENCE = Planned("remove it: only supervised fine-tuning works")
-STREAMED = Planned("use 'datasets' with 'type: completion'")
 
 
 @dataclass(frozen=True)
@@ -106,11 +105,9 @@ class Dataset(Topic):
     shards_idx: Annotated[int | None, Whole(minimum=0)] = None
     """Which of the shards is used, counted from 0. Default: the first. Example: ``shards_idx: 0``."""
 
-    preprocess_shards: Annotated[
-        int | None, Whole(minimum=1), Planned("remove it: the results are the same")
-    ] = None
-    """Into how many parts the dataset is cut to be tokenized one after the other, which takes less memory.
-    Example: ``preprocess_shards: 10``."""
+    preprocess_shards: Annotated[int | None, Whole(minimum=1)] = None
+    """In Axolotl, into how many parts the dataset is cut to be tokenized one after the other, which takes less memory. Here
+    rows are always tokenized a few hundred at a time, so it changes nothing. Example: ``preprocess_shards: 10``."""
 
     field: Annotated[str, Text()] = "text"
     """For ``completion``: the column that holds the text. Example: ``field: body``."""
@@ -118,8 +115,8 @@ class Dataset(Topic):
     text_column: Annotated[str, Text()] = "text"
     """For ``pretrain``: the column that holds the text. Example: ``text_column: body``."""
 
-    skip: Annotated[int | None, Whole(minimum=0), STREAMED] = None
-    """For streamed plain text: how many rows at the beginning are passed over. Example: ``skip: 1000``."""
+    skip: Annotated[int | None, Whole(minimum=0)] = None
+    """For streamed data: how many rows at the beginning are passed over. Example: ``skip: 1000``."""
 
     field_messages: Annotated[str, Text()] = "messages"
     """For ``chat_template``: the column that holds the list of messages. Example: ``field_messages: conversations``."""
@@ -260,30 +257,29 @@ class Dataset(Topic):
 class PretrainingDataset(Topic):
     """One source of plain text that is streamed, never held whole."""
 
-    path: Annotated[str, PathText(), STREAMED]
-    """Where the rows are: a file, a folder, or the name of a dataset on the Hugging Face hub.
+    path: Annotated[str, PathText()]
+    """Where the rows are, as for datasets: a file, a folder, or the name of a dataset on the Hugging Face hub.
     Example: ``path: HuggingFaceFW/fineweb-edu``."""
 
-    name: Annotated[str | None, Text(), STREAMED] = None
+    name: Annotated[str | None, Text()] = None
     """Which configuration of a hub dataset. Default: its only one. Example: ``name: sample-10BT``."""
 
-    split: Annotated[str, Text(), STREAMED] = "train"
+    split: Annotated[str, Text()] = "train"
     """Which split of the dataset. Example: ``split: train``."""
 
-    data_files: Annotated[str | None, Text(), STREAMED] = None
-    """Which file of the folder or hub dataset. Default: all. Example: ``data_files: part-1.parquet``."""
+    data_files: Annotated[tuple[str, ...] | None, TextList(single=True)] = None
+    """Which files of the folder or hub dataset; one or a list. Default: all. Example: ``data_files: part-1.parquet``."""
 
-    text_column: Annotated[str, Text(), STREAMED] = "text"
+    text_column: Annotated[str, Text()] = "text"
     """The column that holds the text. Example: ``text_column: body``."""
 
-    type: Annotated[Literal["pretrain", "completion"], Choice(("pretrain", "completion")), STREAMED] = (
-        "pretrain"
-    )
-    """How rows become samples: ``pretrain`` (windows of sequence_len that overlap) or ``completion`` (pieces that do not).
-    Example: ``type: pretrain``."""
+    type: Annotated[str, Text()] = "pretrain"
+    """How rows become samples: ``pretrain`` (windows of sequence_len that overlap), ``completion`` (pieces that do not), or
+    another type of datasets. Example: ``type: pretrain``."""
 
-    skip: Annotated[int | None, Whole(minimum=0), STREAMED] = None
+    skip: Annotated[int | None, Whole(minimum=0)] = None
     """How many rows at the beginning are passed over. Example: ``skip: 1000``."""
 
-    trust_remote_code: Annotated[bool, Flag(), STREAMED] = False
-    """Whether Python code that comes with the dataset may run on this machine. Example: ``trust_remote_code: true``."""
+    trust_remote_code: Annotated[bool, Flag()] = False
+    """Whether Python code that comes with the dataset may run on this machine, as for datasets.
+    Example: ``trust_remote_code: true``."""

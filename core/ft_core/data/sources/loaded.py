@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ft_core.data.files import count_file, data_file
+from ft_core.data.files import Broken, Row, Rows, count_file, data_file
 from ft_core.data.sources.source import LoadedSource
 from ft_core.errors import DataError, causes
 
@@ -46,8 +48,11 @@ def _saved_split(folder: Path, split: str, name: str) -> Path:
     return folder / split
 
 
-def load_hub(dataset: Dataset, split: str) -> LoadedSource:
-    """Return the rows of a dataset of the hub, which is downloaded once and then kept by the datasets library."""
+def load_hub(dataset: Dataset, split: str, *, streaming: bool = False) -> LoadedSource | HubStream:
+    """Return the rows of a dataset of the hub, which is downloaded once and then kept by the datasets library.
+
+    With `streaming`, nothing is kept: rows come over the network as they are read.
+    """
     import datasets
 
     options: dict[str, Any] = {}
@@ -56,13 +61,54 @@ def load_hub(dataset: Dataset, split: str) -> LoadedSource:
     # Version 4 took the running of code that comes with a dataset away, and the option with it.
     if dataset.trust_remote_code is not None and int(datasets.__version__.split(".")[0]) < 4:
         options["trust_remote_code"] = dataset.trust_remote_code
+    if streaming:
+        options["streaming"] = True
     try:
         loaded = datasets.load_dataset(
             dataset.path, dataset.name, split=split, revision=dataset.revision, **options
         )
     except Exception as error:
         raise _hub_error(dataset, error) from error
-    return LoadedSource(loaded.with_format(None))
+    return HubStream(loaded, dataset) if streaming else LoadedSource(loaded.with_format(None))
+
+
+@dataclass(frozen=True)
+class HubStream:
+    """The rows of a hub dataset as they come over the network; none of them is kept."""
+
+    loaded: Any
+    dataset: Dataset
+
+    def read(self, start: int = 0) -> Iterator[Row | Broken]:
+        """Yield the rows from number `start` on."""
+        try:
+            for row in self.loaded.skip(start) if start else self.loaded:
+                yield dict(row)
+        except DataError:
+            raise
+        except Exception as error:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+            message = f"The stream of '{self.dataset.path}' broke off: {reason}."
+            raise DataError(message, "Check the network, and go on from the last checkpoint.") from error
+
+    def count(self) -> int:
+        """Raise: only who has read all rows knows how many there are."""
+        raise self._has_no_end()
+
+    def open(self) -> Rows:
+        """Raise, as `count` does."""
+        raise self._has_no_end()
+
+    def _has_no_end(self) -> DataError:
+        return DataError(
+            f"'{self.dataset.path}' (split {self.dataset.split}): how many rows a stream has is not known.",
+            "Write the slice in rows from the beginning, as in train[1000:] or train[:5000].",
+        )
+
+    @property
+    def is_random(self) -> bool:
+        """Whether any one row can be read without others."""
+        return False
 
 
 def _hub_error(dataset: Dataset, error: Exception) -> DataError:

@@ -143,8 +143,10 @@ class OpenRows:
         return number, row
 
 
-def find_source(dataset: Dataset, split: str, on_wait: OnWait | None = None) -> Source:
-    """Return what the path of `dataset` is; what is remote is fetched.
+def find_source(
+    dataset: Dataset, split: str, on_wait: OnWait | None = None, *, streaming: bool = False
+) -> Source:
+    """Return what the path of `dataset` is; what is remote is fetched, but for a hub dataset that is streamed.
 
     Raises
     ------
@@ -156,8 +158,8 @@ def find_source(dataset: Dataset, split: str, on_wait: OnWait | None = None) -> 
     if _names_kind(dataset):
         return FilesSource(tuple(_named_files(dataset, on_wait)))
     if is_remote(dataset.path):
-        return find_remote(dataset, split, on_wait)
-    return find_local(dataset, split) or load_hub(dataset, split)
+        return find_remote(dataset, split, on_wait, streaming=streaming)
+    return find_local(dataset, split) or load_hub(dataset, split, streaming=streaming)
 
 
 def _find_near(dataset: Dataset, split: str) -> Source | None:

@@ -29,8 +29,12 @@ def is_remote(path: str) -> bool:
     return "://" in path
 
 
-def find_remote(dataset: Dataset, split: str, on_wait: OnWait | None = None) -> Source:
+def find_remote(
+    dataset: Dataset, split: str, on_wait: OnWait | None = None, *, streaming: bool = False
+) -> Source:
     """Return the rows at the address of `dataset`; its files are copied to this machine.
+
+    With `streaming`, a dataset of the hub is not copied but read over the network.
 
     Raises
     ------
@@ -41,7 +45,8 @@ def find_remote(dataset: Dataset, split: str, on_wait: OnWait | None = None) -> 
     """
     if matched := _HUB.fullmatch(dataset.path):
         revision = (matched["revision"] or "").replace("%2F", "/") or dataset.revision
-        return load_hub(dataset.model_copy(update={"path": matched["name"], "revision": revision}), split)
+        named = dataset.model_copy(update={"path": matched["name"], "revision": revision})
+        return load_hub(named, split, streaming=streaming)
     if _scheme(dataset.path) == "https":
         file = remote_file(dataset.path, dataset.ds_type, on_wait)
         names_of_split([file.path.name], split, file.name)

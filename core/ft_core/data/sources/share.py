@@ -34,7 +34,7 @@ def share_of(numbers: range, dataset: Dataset, seed: int) -> NDArray[np.int64]:
     """
     taken = np.arange(numbers.start, numbers.stop, dtype=np.int64)
     if dataset.shards:
-        first, end = _shard(len(taken), dataset.shards, dataset.shards_idx or 0)
+        first, end = shard_bounds(len(taken), dataset.shards, dataset.shards_idx or 0)
         taken = taken[np.random.default_rng(seed).permutation(len(taken))[first:end]]
     if dataset.weight < 1:
         kept = _weighed(len(taken), dataset.weight)
@@ -45,12 +45,12 @@ def share_of(numbers: range, dataset: Dataset, seed: int) -> NDArray[np.int64]:
 def share_size(total: int, dataset: Dataset) -> int:
     """Return how many of `total` rows `share_of` takes."""
     if dataset.shards:
-        first, end = _shard(total, dataset.shards, dataset.shards_idx or 0)
+        first, end = shard_bounds(total, dataset.shards, dataset.shards_idx or 0)
         total = end - first
     return _weighed(total, dataset.weight) if dataset.weight < 1 else total
 
 
-def _shard(total: int, shards: int, index: int) -> tuple[int, int]:
+def shard_bounds(total: int, shards: int, index: int) -> tuple[int, int]:
     """Return first and end row of a shard; the first ones have one row more where they cannot be equal."""
     size, more = divmod(total, shards)
     first = size * index + min(index, more)

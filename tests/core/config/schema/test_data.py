@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ft_core.config import explain
+from ft_core.config import explain, load_config
 from ft_core.config.schema.dataset import PretrainingDataset
 
 
@@ -54,25 +54,43 @@ def test_refused(complaint, line, message, fix):
         "pretraining_dataset: [{path: org/text, split: train}]",
     ],
 )
-def test_three_ways_to_write_pretraining_data(stored, errors, required, line):
+def test_three_ways_to_write_pretraining_data(stored, line):
     assert stored(line) == (PretrainingDataset(path="org/text"),)
-    assert errors(required + line + "\nmax_steps: 5") == [
-        (4, 1, "'pretraining_dataset' is not supported yet", "use 'datasets' with 'type: completion'")
+
+
+def test_pretraining_data_are_datasets_that_are_streamed():
+    text = "base_model: org/model\nlearning_rate: 2e-4\nmax_steps: 5\npretraining_dataset: "
+    config = load_config(
+        text + "[{path: a/b, name: [en, fr], skip: 2}, {path: c/d, type: completion, field: body}]"
+    )
+    assert config.streaming
+    found = [(one.path, one.name, one.type, one.skip, one.field) for one in config.datasets]
+    assert found == [
+        ("a/b", "en", "pretrain", 2, "text"),
+        ("a/b", "fr", "pretrain", 2, "text"),
+        ("c/d", None, "completion", None, "body"),
     ]
+    assert (config.origin("datasets[2].path").line, config.pretraining_dataset) == (4, ())
+    assert load_config(config.to_yaml()) == config
+    assert load_config(text + "a/b").datasets[0].path == "a/b"
+    assert load_config(text + "a/b", {"pretraining_dataset": "e/f"}).datasets[0].path == "e/f"
 
 
 def test_the_keys_of_pretraining_data_are_explained():
     doc = explain("pretraining_dataset.text_column")
     assert (doc.text, doc.default) == ("The column that holds the text.", "text")
-    assert doc.instead == "use 'datasets' with 'type: completion'"
+    assert doc.instead is None
 
 
 @pytest.mark.parametrize(
     ("line", "fix"),
     [
         ("remove_unused_columns: true", "remove it: the model gets the columns that it reads"),
-        ("dataset_shard_num: 4", "use a slice in each dataset, such as 'split: train[:10%]'"),
-        ("streaming: true", "remove it: all rows are tokenized before training"),
+        ("skip_prepare_dataset: true", "use 'streaming: true', which tokenizes rows while training"),
+        (
+            "pretraining_sample_concatenation: true",
+            "use 'sample_packing: true', which fills rows with texts that do not see each other",
+        ),
     ],
 )
 def test_not_supported_yet(errors, required, line, fix):
