@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ft_core.config.problems import shown
 from ft_core.data.encode import Encoded, encode
+from ft_core.data.locate import THINKING_KEYS
 from ft_core.data.template import ChatTemplate, Message, render
 from ft_core.errors import DataError
 
@@ -153,8 +154,8 @@ def find_cause(asked: Asked, ids: NDArray[np.int32], refused: DataError | None =
     if refused is not None:
         return Cause("refused", f"A chat cannot ask for this answer. {refused.message}", refused.fix)
     return (
-        _bos(asked, ids)
-        or _template(asked)
+        _template(asked)
+        or _bos(asked, ids)
         or _tools(asked, ids)
         or _truncated(asked, ids)
         or _by_text(asked, asked.sent)
@@ -291,6 +292,8 @@ def _enable(asked: Asked) -> str:
                 return f"Set chat_template_kwargs: {{enable_thinking: {str(value).lower()}}}."
         except DataError:
             continue
+    if any(asked.messages[asked.turn].get(key) for key in THINKING_KEYS):
+        return "Use a template whose generation prompt opens the thinking as an answer's header does."
     return "Give the answers their reasoning (reasoning_content), or use a template without thinking."
 
 
@@ -336,11 +339,11 @@ def _inside(asked: Asked, trained: str, prompt: str) -> Cause:
             f"{shown(prompt[at : at + 20])}.",
             "Trim the messages, or use a template that treats white space alike in every turn.",
         )
-    said = str(asked.messages[asked.turn - 1].get("content", "")).strip()
     differ = (
         f"training has {shown(trained[at : at + 40])}, and the chat's prompt {shown(prompt[at : at + 40])}"
     )
-    if said and prompt.rfind(said) >= 0 and prompt.rfind(said) + len(said) <= at:
+    asking = render(asked.tokenizer, asked.asked_by, asked.messages[: asked.turn])
+    if prompt.startswith(asking) and at >= len(asking):
         return Cause(
             "header",
             f"add_generation_prompt writes another header than an answer has: {differ}.",
