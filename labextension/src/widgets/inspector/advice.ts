@@ -10,8 +10,8 @@ interface Part {
   text: string;
 }
 
-/** `key: value`, `- key: value`, `key:`, as a whole line. */
-const YAML_LINE = /^\s*(- )?[A-Za-z_][\w.]*:(\s+\S.*|\s*)$/;
+/** `key: value`, `- key: value`, `key:`, as a whole line; a capital begins a sentence. */
+const YAML_LINE = /^\s*(- )?[a-z_][\w.]*:(\s+\S.*|\s*)$/;
 const LIST_LINE = /^\s*- \S/;
 /**
  * In a sentence: what backquotes hold, or a setting. A setting's key has an underscore, or its value is a number, a list

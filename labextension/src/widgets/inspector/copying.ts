@@ -43,6 +43,7 @@ function copySelection(text: string): boolean {
   area.value = text;
   area.className = 'ft-unseen';
   document.body.append(area);
+  area.focus({ preventScroll: true });
   area.select();
   try {
     return document.execCommand('copy');

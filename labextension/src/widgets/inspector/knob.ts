@@ -63,7 +63,8 @@ export function knobControl(knob: Knob, changed: () => void, reset: () => void):
       row.dataset.changed = String(isChanged);
       changedMark.hidden = !isChanged;
       setText(was, `changed, was ${written(original)}`);
-      if (!row.contains(document.activeElement) || JSON.stringify(input.read()) !== JSON.stringify(value)) {
+      const writing = row.contains(document.activeElement) && input.read() === undefined;
+      if (!writing && JSON.stringify(input.read()) !== JSON.stringify(value)) {
         input.write(value);
       }
     },

@@ -28,6 +28,7 @@ export function lengthChart(inspector: Inspector): LengthChart {
   let sequenceLen = 0;
   let logarithmic = false;
   let asked = false;
+  let drawn = false;
   let left = false;
 
   const chart = element('div', { class: 'ft-lengths-chart', role: 'img' });
@@ -55,6 +56,7 @@ export function lengthChart(inspector: Inspector): LengthChart {
   const visible = (): boolean => figure.isConnected && chart.clientWidth > 0;
   const draw = (): void => {
     if (library && visible() && lengths.counts.length) {
+      drawn = true;
       void library.react(
         chart,
         [trace(root(), lengths, sequenceLen)],
@@ -64,11 +66,10 @@ export function lengthChart(inspector: Inspector): LengthChart {
     }
   };
   const resized = new ResizeObserver(() => {
-    if (visible()) {
+    if (!drawn) {
       draw();
-      if (library && chart.childElementCount) {
-        void library.Plots.resize(chart);
-      }
+    } else if (library && visible()) {
+      void library.Plots.resize(chart);
     }
   });
   resized.observe(chart);
@@ -82,6 +83,7 @@ export function lengthChart(inspector: Inspector): LengthChart {
         String(newLengths.counts) === String(lengths.counts) &&
         String(newLengths.edges) === String(lengths.edges);
       if (!same) {
+        drawn = false;
         lengths = newLengths;
         sequenceLen = newSequenceLen;
         chart.setAttribute('aria-label', inWords(lengths));
@@ -107,7 +109,9 @@ export function lengthChart(inspector: Inspector): LengthChart {
           })
           .then(draw);
       }
-      draw();
+      if (!drawn) {
+        draw();
+      }
     },
     destroy: () => {
       left = true;

@@ -63,7 +63,7 @@ export function whatIfPanel(inspector: Inspector): Panel {
     rest = setTimeout(() => {
       tries += 1;
       const number = tries;
-      const trying = wanted;
+      const trying = new Map(wanted);
       panel.setAttribute('aria-busy', 'true');
       inspector
         .ask('what_if', { changes: changes() })
@@ -125,7 +125,10 @@ export function whatIfPanel(inspector: Inspector): Panel {
       controls.clear();
       form.replaceChildren(...knobs.map(make));
     }
-    knobs.filter(({ key }) => !wanted.has(key)).forEach(knob => controls.get(knob.key)?.show(knob));
+    knobs.forEach(knob => {
+      const value = wanted.has(knob.key) ? wanted.get(knob.key) : knob.value;
+      controls.get(knob.key)?.show({ ...knob, value });
+    });
     none.hidden = knobs.length > 0 || state.status === 'opening';
     keep.hidden = yaml === '';
     setText(lines, yaml);
