@@ -62,6 +62,8 @@ def _share(plan: Plan) -> str:
 
 
 def _rows(plan: Plan) -> str:
+    if plan.streaming:
+        return "streamed"
     return "not counted yet" if plan.train_rows is None else f"{plan.train_rows:,}"
 
 
@@ -84,6 +86,8 @@ def _packing(plan: Plan) -> tuple[str, str]:
     if plan.packing is None:
         return "", ""
     rows, capacity, fill = plan.packing.rows, plan.packing.capacity, plan.packing.fill
+    if plan.streaming:
+        return f"rows of {capacity:,} tokens", f"about {fill:.1%} full"
     return f"about {rows:,} row{'s' * (rows != 1)} of {capacity:,} tokens", f"about {fill:.1%} full"
 
 

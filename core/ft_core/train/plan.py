@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from ft_core.config import Problem
 from ft_core.data import count_rows
+from ft_core.data.prepare import require_trained_types
 from ft_core.errors import LaunchError
 from ft_core.models.adapter import target_modules
 from ft_core.models.hardware import Hardware, detect_hardware
@@ -61,6 +62,8 @@ class Plan:
         Rows of the datasets, before any is dropped for its length.
     sequence_len
         Tokens that a row may have.
+    streaming
+        Whether rows are read while training, so that nobody counts them; what is said of packed rows is then of one buffer.
     packing
         Packed rows, what they hold and how full they are, by a sample of the rows; None where samples are not packed.
     tokens, tokens_measured
@@ -122,6 +125,7 @@ class Plan:
     seconds_basis: str = ""
     memory_basis: str = ""
     packing: PackingEstimate | None = None
+    streaming: bool = False
     vocabulary: str = ""
     vocabulary_reason: str = ""
 
@@ -191,6 +195,7 @@ def make_plan(
 
     hardware = hardware or detect_hardware()
     check_base_model(config)
+    require_trained_types(config)
     precision = choose_precision(config, hardware)
     outline = _outline(config, exact=exact, on_wait=on_wait)
     model_config = local_model_config(config.base_model, config.revision_of_model)
@@ -202,11 +207,17 @@ def make_plan(
     train_rows, eval_rows = _count_rows(config)
     lengths = sample_lengths(config, tokenizer)
     samples = round(train_rows * lengths.per_row) if train_rows and lengths else train_rows
+    if config.streaming:
+        samples = config.streaming_multipack_buffer_size
     packing = None
     if config.sample_packing and samples and lengths:
         packing = estimate_packing(config, lengths.lengths, samples)
     rows = packing.rows if packing else None if config.sample_packing else samples
-    steps = count_steps(config, rows, world_size) if rows else None
+    steps = (
+        count_steps(config, None if config.streaming else rows, world_size)
+        if rows or config.streaming
+        else None
+    )
     parameters, trainable = _parameters(config, tokens)
     folder = root or runs_root()
     disk_free = shutil.disk_usage(_existing(folder)).free
@@ -223,7 +234,7 @@ def make_plan(
         global_batch=global_batch(config, world_size),
         steps=steps.total if steps else config.max_steps,
         steps_exact=config.max_steps is not None,
-        epochs=round(steps.epochs, 2) if steps else None,
+        epochs=round(steps.epochs, 2) if steps and not config.streaming else None,
         device=hardware.name,
         precision=precision.compute,
         precision_reason=precision.reason,
@@ -234,11 +245,12 @@ def make_plan(
         checkpoint=None,
         disk_free=disk_free,
         trainable_exact=outline is not None and outline.exact,
-        tokens=round(samples * lengths.mean) if samples and lengths else None,
+        tokens=round(samples * lengths.mean) if samples and lengths and not config.streaming else None,
         tokens_measured=lengths is not None and lengths.measured,
         longest_row=max(lengths.lengths) if lengths and not full else None,
         packing=packing,
         vocabulary=tokens.words,
+        streaming=config.streaming,
         vocabulary_reason=tokens.training,
     )
     if outline is not None and trainable is not None:
@@ -393,7 +405,8 @@ def _parameters(config: Config, tokens: TokenPlan) -> tuple[int | None, int | No
 
 def _count_rows(config: Config) -> tuple[int | None, int | None]:
     """Return the training and evaluation rows as the datasets have them, None where a count takes loading."""
-    counts = [count_rows(dataset) for dataset in config.datasets]
+    # Streamed rows may have no end.
+    counts = [None if config.streaming else count_rows(dataset) for dataset in config.datasets]
     known = [count for count in counts if count is not None]
     total = sum(known) if len(known) == len(counts) else None
     if config.test_datasets:
@@ -401,7 +414,7 @@ def _count_rows(config: Config) -> tuple[int | None, int | None]:
         known = [count for count in tests if count is not None]
         return total, sum(known) if len(known) == len(tests) else None
     if total is None:
-        return None, None
+        return None, 0 if config.streaming else None
     held = config.val_set_size
     evaluation = math.ceil(held * total) if held < 1 else min(int(held), total)
     return total - evaluation, evaluation
@@ -428,7 +441,7 @@ def _warnings(config: Config, plan: Plan, hardware: Hardware, *, known: bool) ->
                 less_memory(config),
             )
         )
-    rows = plan.packing.rows if plan.packing else plan.train_rows
+    rows = None if plan.streaming else plan.packing.rows if plan.packing else plan.train_rows
     if rows is not None and rows < plan.global_batch:
         found.append(
             _warning(

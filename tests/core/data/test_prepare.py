@@ -280,3 +280,30 @@ class TestShufflingBeforeMerging:
 
     def test_one_dataset_has_nothing_to_be_joined_with(self, prepare: Callable[..., Any]) -> None:
         assert [row for _, row in self.order(prepare, 1, shuffle_merged_datasets=False)] == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("index", "trained", "held_out"),
+    [(0, [0, 1, 2], [3]), (1, [4, 5], [6]), (2, [7, 8], [9])],
+)
+def test_a_part_of_all_samples(
+    prepare: Callable[..., Any], index: int, trained: list[int], held_out: list[int]
+) -> None:
+    keys = {"dataset_shard_num": 3, "dataset_shard_idx": index, "val_set_size": 1}
+    samples = prepare(texts(10), COMPLETION, shuffle_merged_datasets=False, **keys)
+    assert (rows_of(samples.train), rows_of(samples.eval)) == (trained, held_out)
+
+
+def test_more_parts_than_samples(prepare: Callable[..., Any]) -> None:
+    with pytest.raises(DataError) as caught:
+        prepare(texts(2), COMPLETION, dataset_shard_num=3, dataset_shard_idx=2)
+    assert caught.value.message == "dataset_shard_num: 3 parts of 2 samples leave none in part 2."
+
+
+def test_of_streamed_data_only_tests_are_prepared(prepare: Callable[..., Any]) -> None:
+    tests = [{"path": "rows.jsonl", "type": "completion", "split": "train[:2]"}]
+    samples = prepare(texts(5), COMPLETION, streaming=True, max_steps=3, test_datasets=tests)
+    assert (rows_of(samples.train), rows_of(samples.eval)) == ([], [0, 1])
+    assert [entry.path for entry in samples.entries] == ["rows.jsonl"]
+    samples = prepare(texts(5), COMPLETION, streaming=True, max_steps=3)
+    assert (samples.entries, len(samples.train), len(samples.eval)) == ((), 0, 0)

@@ -12,7 +12,7 @@ import pytest
 from ft_core.config import Config, load_config
 from ft_core.data import entry
 from ft_core.data.write_tables import write_tables
-from ft_core.errors import ModelError
+from ft_core.errors import DataError, ModelError
 from ft_core.runs import Run
 from ft_core.train.preprocess import describe_samples, preprocess
 
@@ -158,3 +158,32 @@ def test_a_stop_ends_tokenizing(
     assert run.state == "stopped"
     assert events(run, "data") == []
     assert [path.name for path in prepared_folder.iterdir()] == []
+
+
+def test_streamed_rows_are_not_prepared(make_config: MakeConfig) -> None:
+    with pytest.raises(DataError) as caught:
+        preprocess(make_config(streaming=True))
+    assert (
+        caught.value.message
+        == "streaming: true tokenizes rows while training, so there is nothing to prepare."
+    )
+    assert caught.value.fix == "Start the run, or remove streaming."
+
+
+def test_what_is_prepared_goes_to_the_hub(make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    pushed: list[tuple[str, str]] = []
+
+    def push(repository: str, folder: Path) -> bool:
+        pushed.append((repository, folder.name))
+        return len(pushed) == 1
+
+    monkeypatch.setattr("ft_core.data.hub.push_samples", push)
+    monkeypatch.setattr("ft_core.data.hub.fetch_samples", lambda *_: None)
+    config = make_config(push_dataset_to_hub="me/data")
+    prepared = preprocess(config)
+    folder = prepared.samples.entries[0].folder
+    assert folder is not None
+    assert pushed == [("me/data", folder.name)]
+    assert ("on the hub", "1 of 1 datasets put into 'me/data'") in prepared.totals()
+    assert ("on the hub", "0 of 1 datasets put into 'me/data', 1 were there") in preprocess(config).totals()
+    assert "on the hub" not in dict(preprocess(make_config()).totals())

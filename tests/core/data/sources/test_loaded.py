@@ -11,6 +11,8 @@ import pytest
 
 from ft_core.config import Config
 from ft_core.data.sources import count_rows, open_rows, read_rows
+from ft_core.data.sources.reading import find_source
+from ft_core.data.streamed_rows import RowStream
 from ft_core.errors import DataError
 
 ROWS = {"en": ["one", "two", "three"], "fr": ["un", "deux"], None: ["a", "b", "c", "d"]}
@@ -193,3 +195,43 @@ def test_a_saved_set_is_counted_without_the_library(
     assert found == [(number, str(number + 10)) for number in range(5, 30)]
     monkeypatch.setattr(datasets, "load_from_disk", None)
     assert count_rows(entry) == 25
+
+
+def test_a_hub_dataset_is_streamed(dataset: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[Any] = []
+
+    def load(path: str, name: str | None, **options: Any) -> datasets.IterableDataset:
+        calls.append((path, name, options))
+        return datasets.Dataset.from_dict({"text": ["a", "b", "c", "d"]}).to_iterable_dataset()
+
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    for path in ("org/data", "hf://datasets/org/data"):
+        source = find_source(dataset(path=path, name="en"), "train", streaming=True)
+        assert list(source.read(2)) == [{"text": "c"}, {"text": "d"}]
+        assert list(source.read()) == [{"text": text} for text in "abcd"]
+        assert not source.is_random
+    assert calls == [("org/data", "en", {"split": "train", "revision": None, "streaming": True})] * 2
+
+
+def test_a_stream_has_no_number_of_rows(dataset: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: object())
+    with pytest.raises(DataError) as caught:
+        RowStream(dataset(split="train[:10%]"), rank=0, world_size=1, seed=1, size=2)
+    assert caught.value.message == "'org/data' (split train[:10%]): how many rows a stream has is not known."
+    assert (
+        caught.value.fix == "Write the slice in rows from the beginning, as in train[1000:] or train[:5000]."
+    )
+
+
+def test_a_stream_that_breaks_off(dataset: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    def rows() -> Any:
+        yield {"text": "a"}
+        raise OSError("connection reset.")
+
+    monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: rows())
+    read = find_source(dataset(), "train", streaming=True).read()
+    assert next(read) == {"text": "a"}
+    with pytest.raises(DataError) as caught:
+        next(read)
+    assert caught.value.message == "The stream of 'org/data' broke off: connection reset."
+    assert caught.value.fix == "Check the network, and go on from the last checkpoint."
