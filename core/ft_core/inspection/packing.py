@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ft_core.data.packing import pack, pack_sequentially
 from ft_core.data.packing_order import ByLength, PackOrder
-from ft_core.data.packing_rows import Pack, assemble_pack
+from ft_core.data.packing_rows import Pack, PackLayout, assemble_pack, pack_layout
 from ft_core.data.row_packing import row_layout
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ class _Rows:
         return "flattened" if config.batch_flattening else "padded"
 
     def packed(self, name: Literal["packed", "sequential"]) -> Layout:
-        layout = row_layout(self.config, self.batch_size)
+        layout = self._row_layout()
         put_together = pack_sequentially if name == "sequential" else pack
         packing = put_together(self.sizes, layout.capacity, max_samples=self.config.sample_packing_bin_size)
         # One that is too long for a bin has a row of its own.
@@ -161,6 +161,14 @@ class _Rows:
         full = self.full or name != self.current
         widths = _widths(_held(self.sizes, bins), order, layout.rows, layout.capacity if full else 0)
         return self._layout(name, layout.capacity, bins, widths)
+
+    def _row_layout(self) -> PackLayout:
+        """Return the packed rows of a micro-batch; where the config packs nothing, those it would have."""
+        config = self.config
+        if config.multipack_real_batches is not None:
+            return row_layout(config, self.batch_size)
+        flash = config.attn_implementation == "flash_attention_2"
+        return pack_layout(self.batch_size, config.sequence_len, "varlen" if flash else "dense")
 
     def padded(self) -> Layout:
         order = self._order(len(self.sizes), by_length=True)
