@@ -68,6 +68,8 @@ describe('the head of a sample', () => {
     expect(texts('.ft-sample .ft-trouble')).toEqual(['Message 2 has no content. Give it one.']);
     expect(texts('.ft-sample-facts > *')).toEqual([]);
     expect(texts('.ft-token[data-token]')).toEqual([]);
+    expect(texts('.ft-segments, .ft-legend, .ft-find')).toEqual([]);
+    expect(texts('.ft-raw-text')).toEqual(['{"a": 1}']);
   });
 
   it('says why the kernel gives none, and forgets it with the next', async () => {

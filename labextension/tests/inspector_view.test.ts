@@ -38,6 +38,16 @@ describe('an inspector', () => {
     expect(model.sent).toEqual([{ type: 'hello' }]);
   });
 
+  it('lists rows without a tokenizer', async () => {
+    const { state, rows, texts, asked } = anInspector();
+    state({ status: 'opening' });
+    await rows();
+    state({ status: 'failed', message: 'There is no tokenizer.' });
+    expect(texts('.ft-row-text')[0]).toBe('text of row 1');
+    expect(texts('.ft-trouble')).toEqual(['There is no tokenizer.']);
+    expect(asked('list')).toMatchObject({ start: 0, stop: 50 });
+  });
+
   it('is about a set', () => {
     const { texts, state } = anInspector();
     state({ rows: 1234, packing: true });

@@ -44,7 +44,7 @@ export function list(
   const goTo = element('input', {
     type: 'text',
     class: 'ft-field ft-go-to',
-    placeholder: 'Row',
+    placeholder: 'Go to row',
     inputmode: 'numeric',
     'aria-label': 'go to row',
     title: 'Go to a row by its number (Enter); 2:15 is row 15 of dataset 2',

@@ -63,6 +63,8 @@ export function rows(ask: Inspector['ask'], opened: (place: number) => void): Ro
   box.setAttribute('aria-label', 'rows');
   box.tabIndex = 0;
 
+  /** Whether the view is of all rows, so that an index is a place. */
+  const plain = (): boolean => view.filter === null && !view.search;
   const make = (index: number): HTMLElement => {
     const row = known.get(index);
     const option = element('div', {
@@ -110,7 +112,7 @@ export function rows(ask: Inspector['ask'], opened: (place: number) => void): Ro
   /** Ask for what can be seen where it is not known, or all of it; one request at a time. */
   const fetch = (all = false): void => {
     again ||= all && waiting;
-    if (waiting || !state || state.status === 'failed') {
+    if (waiting || !state || (plain() && total === 0)) {
       return;
     }
     const { start, stop } = around();
@@ -134,7 +136,7 @@ export function rows(ask: Inspector['ask'], opened: (place: number) => void): Ro
       (refusal: unknown) => {
         if (mine === round) {
           waiting = false;
-          explain(sentences(refusal));
+          explain(known.size === 0 ? sentences(refusal) : '');
         }
       },
     );
@@ -184,7 +186,7 @@ export function rows(ask: Inspector['ask'], opened: (place: number) => void): Ro
   };
   /** Open the marked row, now or when it is known which it is. */
   const open = (): void => {
-    place = known.get(active)?.place ?? (view.filter === null && !view.search ? active : -1);
+    place = known.get(active)?.place ?? (plain() ? active : -1);
     if (place >= 0) {
       opened(place);
     }
@@ -236,10 +238,9 @@ export function rows(ask: Inspector['ask'], opened: (place: number) => void): Ro
     waiting = false;
     known = new Map();
     explain('');
-    const plain = view.filter === null && !view.search;
-    total = plain ? (state?.rows ?? 0) : 0;
-    complete = plain;
-    active = plain ? place : -1;
+    total = plain() ? (state?.rows ?? 0) : 0;
+    complete = plain();
+    active = plain() ? place : -1;
     window.reset(total);
     mark(active);
     fetch();
@@ -252,11 +253,12 @@ export function rows(ask: Inspector['ask'], opened: (place: number) => void): Ro
       window.reveal(Math.max(0, active), true);
     },
     showState: to => {
-      const renewed =
-        state?.generation !== to.generation || state.rows !== to.rows || state.status !== to.status;
+      const renewed = state?.generation !== to.generation || state.rows !== to.rows;
       state = to;
       if (renewed) {
         restart();
+      } else {
+        fetch();
       }
     },
     refresh: ({ scan, search }) => {
@@ -272,8 +274,7 @@ export function rows(ask: Inspector['ask'], opened: (place: number) => void): Ro
     },
     select: to => {
       place = to;
-      const plain = view.filter === null && !view.search;
-      const found = plain ? to : [...known].find(([, row]) => row.place === to)?.[0];
+      const found = plain() ? to : [...known].find(([, row]) => row.place === to)?.[0];
       mark(found ?? -1);
       if (found !== undefined) {
         window.reveal(found);

@@ -53,6 +53,7 @@ export function samplePane(
   let mode = firstMode;
   let tokens: SampleTokens | null = null;
   let wanted: { place: number; sample: number; token: number | undefined } | null = null;
+  let rawWanted = false;
   let loss: { values: Float32Array; model: string } | null = null;
   /** Counts what was asked for, so that only the newest reply is shown. */
   let round = 0;
@@ -84,9 +85,13 @@ export function samplePane(
     made.addEventListener('click', () => setMode(name));
     return { name, button: made };
   });
+  const views = element(
+    'div',
+    { class: 'ft-segments', role: 'group', 'aria-label': 'view' },
+    ...segments.map(segment => segment.button),
+  );
   const rawToggle = button('Raw row', 'Show the row as its source has it, beside the sample', () => {
-    rawBox.hidden = !rawBox.hidden;
-    rawToggle.setAttribute('aria-pressed', String(!rawBox.hidden));
+    rawWanted = rawBox.hidden;
     drawRaw();
   });
   rawToggle.setAttribute('aria-pressed', 'false');
@@ -110,13 +115,14 @@ export function samplePane(
   const grid = tokenGrid({ token: pointAt, missing: token => void fetch(token) });
   const text = sampleText();
   const find = finder({ found: grid.found, go: token => grid.go(token), loaded: () => grid.extend() });
-  const box = (kind: string, words: string): HTMLElement =>
-    element('span', {}, element('span', { class: 'ft-token', 'data-kind': kind }, 'a'), words);
+  const box = (kind: Record<string, string | boolean>, words: string): HTMLElement =>
+    element('span', {}, element('span', { class: 'ft-token', ...kind }, 'a'), words);
   const legend = element(
     'div',
     { class: 'ft-legend', 'aria-hidden': 'true' },
-    box('trained', 'trained'),
-    box('masked', 'masked'),
+    box({ 'data-kind': 'trained' }, 'trained'),
+    box({ 'data-kind': 'masked' }, 'masked'),
+    box({ 'data-kind': 'masked', 'data-special': true }, 'special'),
   );
   const body = element('div', { class: 'ft-sample-body' }, grid.element, text.element, rawBox);
   const whole = element(
@@ -138,18 +144,7 @@ export function samplePane(
     ),
     facts,
     trouble,
-    element(
-      'div',
-      { class: 'ft-sample-tools' },
-      element(
-        'div',
-        { class: 'ft-segments', role: 'group', 'aria-label': 'view' },
-        ...segments.map(segment => segment.button),
-      ),
-      rawToggle,
-      legend,
-      find.element,
-    ),
+    element('div', { class: 'ft-sample-tools' }, views, rawToggle, legend, find.element),
     body,
     detail.element,
   );
@@ -178,6 +173,8 @@ export function samplePane(
   };
   const drawTokens = (keep: boolean): void => {
     const nothing = !tokens || tokens.length === 0;
+    views.hidden = nothing;
+    legend.hidden = nothing;
     grid.element.hidden = nothing || mode === 'text';
     text.element.hidden = nothing || mode !== 'text';
     find.element.hidden = nothing || mode === 'text';
@@ -201,6 +198,9 @@ export function samplePane(
     pointAt(null);
   };
   const drawRaw = (): void => {
+    // A row that is no sample is all that there is to see.
+    rawBox.hidden = !(rawWanted || tokens?.sample.error);
+    rawToggle.setAttribute('aria-pressed', String(!rawBox.hidden));
     if (!rawBox.hidden && tokens) {
       setText(raw, readable(tokens.sample.raw));
       rawNote.hidden = !tokens.sample.raw_cut;

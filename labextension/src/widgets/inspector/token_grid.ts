@@ -13,6 +13,8 @@ const LINE = 30;
 const RAIL = 92;
 /** Pixels that a line leaves free at its end, because widths are measured and not drawn. */
 const SPARE = 10;
+/** Pixels for tokens that there are at least; a narrower box cuts them off. */
+const NARROWEST = 120;
 
 export interface TokenGrid {
   element: HTMLElement;
@@ -76,7 +78,12 @@ export function tokenGrid(events: GridEvents): TokenGrid {
   // One tab stop: the box, which hands the focus on to the chosen token, and stands back while it has it.
   box.tabIndex = 0;
 
-  const width = (): number => Math.max(120, box.clientWidth - RAIL - SPARE);
+  /** Pixels of the box when it was last displayed. */
+  let wide = 0;
+  const width = (): number => {
+    wide = box.clientWidth || wide;
+    return Math.max(NARROWEST, wide - RAIL - SPARE);
+  };
   const lay = (keep: boolean): void => {
     if (!tokens) {
       return;

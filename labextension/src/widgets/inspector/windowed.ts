@@ -51,6 +51,7 @@ export function windowed({ height, make, drawn, resized }: Source): Windowed {
   let before = 0;
   let sight = 0;
   let width = 0;
+  let hidden = false;
 
   const whole = (): number => count * height;
   const tall = (): number => Math.min(whole(), TALLEST);
@@ -128,6 +129,15 @@ export function windowed({ height, make, drawn, resized }: Source): Windowed {
     draw();
   };
   const measure = (): void => {
+    const was = hidden;
+    hidden = box.clientWidth === 0;
+    if (hidden) {
+      return;
+    }
+    if (was) {
+      // A box that was not displayed has lost how far it was scrolled.
+      box.scrollTop = before;
+    }
     const changed = box.clientWidth !== width;
     width = box.clientWidth;
     sight = box.clientHeight;
