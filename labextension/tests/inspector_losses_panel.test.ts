@@ -20,8 +20,8 @@ async function answered() {
   press(opened.el, 'Show losses');
   vi.advanceTimersByTime(0);
   await opened.inspector.last.reply({ place: 4, sample: 1, models: ['tuned', 'base'], means: [1, 2.5] }, [
-    float32([NaN, 0.5, 1.5]),
-    float32([NaN, 0.25, 4.75]),
+    float32([NaN, 0.5, 1.5, 4]),
+    float32([NaN, 0.25, 4.75, 0.5]),
   ]);
   return opened;
 }
@@ -79,10 +79,10 @@ describe('losses', () => {
       ['base', '2.500', '12.182'],
       ['base − tuned', '+1.500', ''],
     ]);
-    expect(onLosses).toHaveBeenLastCalledWith(Float32Array.from([NaN, 0.5, 1.5]), 'tuned');
+    expect(onLosses).toHaveBeenLastCalledWith(Float32Array.from([NaN, 0.5, 1.5, 4]), 'tuned');
     expect(text(el, '[role=status]')).toBe('');
     el.querySelectorAll<HTMLInputElement>('input[type=radio]')[2]?.click();
-    expect(onLosses).toHaveBeenLastCalledWith(Float32Array.from([NaN, -0.25, 3.25]), DIFFERENCE);
+    expect(onLosses).toHaveBeenLastCalledWith(Float32Array.from([NaN, -0.25, 3.25, -3.5]), DIFFERENCE);
     expect([...el.querySelectorAll<HTMLElement>('i[data-loss]')].map(sign => sign.dataset.loss)).toEqual([
       'worse-3',
       'worse-2',
@@ -92,12 +92,20 @@ describe('losses', () => {
       'better-2',
       'better-3',
     ]);
-    expect(texts(el, '.ft-losses-worst button')).toEqual(['token 2 (+3.250)', 'token 1 (-0.250)']);
+    expect(texts(el, '.ft-losses-worst button')).toEqual([
+      'token 3 (-3.500)',
+      'token 2 (+3.250)',
+      'token 1 (-0.250)',
+    ]);
   });
 
   it('name the worst tokens, and open them', async () => {
     const { el, inspector } = await answered();
-    expect(texts(el, '.ft-losses-worst button')).toEqual(['token 2 (1.500)', 'token 1 (0.500)']);
+    expect(texts(el, '.ft-losses-worst button')).toEqual([
+      'token 3 (4.000)',
+      'token 2 (1.500)',
+      'token 1 (0.500)',
+    ]);
     expect(texts(el, '.ft-panel-legend span')).toEqual([
       'The model found the token likely by:',
       'over 90%',
@@ -126,7 +134,7 @@ describe('losses', () => {
     panel.showSample(4, 1);
     expect(onLosses).not.toHaveBeenCalled();
     panel.shown?.();
-    expect(onLosses).toHaveBeenLastCalledWith(Float32Array.from([NaN, 0.5, 1.5]), 'tuned');
+    expect(onLosses).toHaveBeenLastCalledWith(Float32Array.from([NaN, 0.5, 1.5, 4]), 'tuned');
     panel.showState(aState({ generation: 2, models: ['tuned', 'base'] }));
     panel.showSample(4, 1);
     vi.advanceTimersByTime(REST);

@@ -243,6 +243,30 @@ describe('packing', () => {
     expect(key('x').defaultPrevented).toBe(false);
   });
 
+  it('keeps its mark on the chosen segment while rows are drawn anew', async () => {
+    const { el, panel, inspector, key } = await open();
+    key('ArrowRight');
+    panel.showProgress(someProgress({ jobs: { scan: aJob('done', 100) } }));
+    await inspector.last.reply(aView({ total: 2, rows: [aRow(0, [10, 50]), aRow(1)] }));
+    expect(one(el, '[data-chosen]').getAttribute('aria-label')).toBe(
+      'segment 2, row 2 of the set, 50 tokens',
+    );
+    key('ArrowDown');
+    expect(one(el, '[data-chosen]').closest('[role=row]')?.getAttribute('aria-rowindex')).toBe('2');
+  });
+
+  it('has its mark still when it was scrolled away and comes back', async () => {
+    const rows = Array.from({ length: 64 }, (_, row) => aRow(row));
+    const { el, grid, key } = await open(aView({ total: 64, rows }));
+    key('ArrowRight');
+    for (const top of [1600, 0]) {
+      grid.scrollTop = top;
+      grid.dispatchEvent(new Event('scroll'));
+      expect(el.querySelectorAll('[data-chosen]')).toHaveLength(top === 0 ? 1 : 0);
+    }
+    expect(one(el, '[data-chosen]').dataset.segment).toBe('1');
+  });
+
   it('opens the sample of a segment that is clicked', async () => {
     const { el, inspector } = await open();
     el.querySelectorAll<HTMLElement>('.ft-pack-segment')[2]?.click();
@@ -329,8 +353,13 @@ describe('packing', () => {
 
   it('drops answers about other settings, and asks again', async () => {
     const { el, panel, inspector } = await open();
+    panel.showProgress(someProgress({ jobs: { scan: aJob('done', 100) } }));
+    const old = inspector.last;
     panel.showState(aState({ generation: 2 }));
+    expect(inspector.last).not.toBe(old);
     expect(inspector.last.request).toEqual({ layout: null, start: 0, stop: 64 });
+    await old.reply(aView({ total: 1, rows: [aRow(0, [1])] }));
+    expect(texts(el, '.ft-pack-fill')).toEqual(['90%', '100%', '90%']);
     await inspector.last.reply(aView({ total: 1, rows: [aRow(0, [100])] }));
     expect(texts(el, '.ft-pack-fill')).toEqual(['100%']);
   });

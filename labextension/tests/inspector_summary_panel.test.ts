@@ -55,6 +55,7 @@ describe('figures', () => {
     [0, 10, '0%'],
     [1, 8, '12.5%'],
     [1, 3, '33.3%'],
+    [1, 200, '0.5%'],
     [1, 2000, '<0.1%'],
     [1999, 2000, '>99.9%'],
     [10, 10, '100%'],
@@ -81,7 +82,8 @@ describe('the summary', () => {
 
   it.each([
     [aJob('running', 25), '25 of 100 rows (25%), about 30 s left', ['Cancel']],
-    [aJob('running', 0, { seconds: 0 }), '0 of 100 rows (0%)', ['Cancel']],
+    [aJob('running', 0, { seconds: 2 }), '0 of 100 rows (0%)', ['Cancel']],
+    [aJob('running', 5, { seconds: 0.9 }), '5 of 100 rows (5%)', ['Cancel']],
     [aJob('done', 100), 'All of 100 rows, in 10 s.', []],
     [aJob('done', 100, { seconds: 0.4 }), 'All of 100 rows, in under 1 s.', []],
     [aJob('cancelled', 40), 'Ended after 40 of 100 rows.', ['Start again']],

@@ -162,6 +162,7 @@ describe('what if', () => {
 
   it('puts a sentence that names no key beside what was changed last', async () => {
     const { inspector, el } = open();
+    set(field(el, 'select'), '2');
     set(field(el, 'input[type=number]'), '99999');
     set(field(el, 'select'), '1');
     vi.advanceTimersByTime(REST);
