@@ -15,7 +15,7 @@ The same from Python::
     run = ft.train(config)           Run: run.metrics, run.stop(), run.wait(), await run
     ft.plan(config)                  what a run would do, before anything is loaded
     ft.preprocess(config)            tokenize the data now; its run then starts at once
-    ft.inspect(config)               the first samples, token by token
+    ft.inspect(config)               its rows, tokens, masks and packing, and what is wrong with them
     ft.chat(run)                     talk to what was trained
     ft.runs(), ft.attach("joker")    find runs again
     ft.demo_model()                  the folder of a small chat model to try all this with
@@ -95,7 +95,11 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
     magics.magics["cell"].pop("finetune", None)
     magics.magics["line"].pop("ft", None)
     # Only where one was ever made: unloading must not import the widgets.
-    for views in ("ft_jupyter.widgets.run_view", "ft_jupyter.widgets.chat_view"):
+    for views in (
+        "ft_jupyter.widgets.run_view",
+        "ft_jupyter.widgets.chat_view",
+        "ft_jupyter.widgets.inspector",
+    ):
         if views in sys.modules:
             sys.modules[views].close_all()
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ft_jupyter.preprocess_card import PreprocessCard
     from ft_jupyter.runs_table import RunsTable
     from ft_jupyter.widgets.chat_view import ChatView
-    from ft_jupyter.widgets.samples import Samples
+    from ft_jupyter.widgets.inspector import InspectorView
 
 ConfigLike = Config | Mapping[str, object] | str | Path
 
@@ -102,13 +102,27 @@ def preprocess(config: ConfigLike) -> PreprocessCard:
 
 
 @errors_as_sentences()
-def inspect(config: ConfigLike | engine_runs.Run, *, rows: int = 3) -> Samples:
-    """Return the first `rows` samples as training will get them, token by token."""
-    from ft_jupyter.widgets.samples import first_samples
+def inspect(config: ConfigLike | engine_runs.Run, *, wait: bool = False) -> InspectorView:
+    """Open an inspector of what a config or a run trains on: rows, tokens, masks, packing, and what is wrong with the set.
+
+    Parameters
+    ----------
+    config
+        The config, or a run, whose tuned model then tells the loss of each token.
+    wait
+        Go through the whole set first, so that a saved notebook tells of all of it.
+
+    Raises
+    ------
+    FtError
+        The config is wrong, or a dataset cannot be read.
+    """
+    from ft_jupyter.widgets.inspector import open_inspector
 
     if isinstance(config, engine_runs.Run):
-        config = config.directory / "resolved.yaml"
-    return first_samples(load(config), rows=rows)
+        resolved = load(config.directory / "resolved.yaml")
+        return open_inspector(resolved, title=config.name, run=config, wait=wait)
+    return open_inspector(load(config), wait=wait)
 
 
 @errors_as_sentences()

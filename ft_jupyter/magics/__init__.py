@@ -45,8 +45,8 @@ class FinetuneMagics(Magics):
 
         name              name of the run and of the variable that receives it (default: run)
         --plan            validate and estimate, train nothing
-        --inspect         show the first samples token by token, train nothing
-        --wait            block until the run ends
+        --inspect         look at rows, tokens, masks and packing, train nothing
+        --wait            block until the run ends; with --inspect, until all rows were looked at
         --gpus N          train on N GPUs
         --set KEY=VALUE   override a key, dotted for a nested one; repeatable
         --base FILE       a YAML file, or its https address, that the cell overrides

@@ -13,12 +13,12 @@ from ft_jupyter.live import Header, wait_for
 from ft_jupyter.magics.options import FinetuneOptions
 from ft_jupyter.plan_card import PlanCard, plan_card
 from ft_jupyter.run import Run
-from ft_jupyter.widgets.samples import Samples, first_samples
+from ft_jupyter.widgets.inspector import InspectorView, open_inspector
 
 
 def finetune(
     options: FinetuneOptions, config: Config, user_ns: MutableMapping[str, object], *, root: Path | None
-) -> PlanCard | Samples | Run:
+) -> PlanCard | InspectorView | Run:
     """Do what a cell asks for; a training run is bound to its name in `user_ns`.
 
     Parameters
@@ -42,7 +42,7 @@ def finetune(
         The run cannot be started, or it failed while the cell waited for it.
     """
     if options.inspect:
-        return first_samples(config)
+        return open_inspector(config, wait=options.wait)
     card = plan_card(config, gpus=options.gpus, root=root, exact=options.plan)
     if options.plan:
         return card

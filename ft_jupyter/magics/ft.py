@@ -148,13 +148,23 @@ def _chat(words: list[str], notebook: Notebook) -> object:
 def _inspect(words: list[str], notebook: Notebook) -> object:
     parser = _parser("inspect")
     parser.add_argument("name", nargs="?", metavar="NAME|file.yml")
-    name = parser.parse_words(words).name
-    if name is None:
-        newest = engine_runs.find_runs(notebook.root)
-        if not newest:
-            raise RunError("There is no run to inspect yet.", "Name a YAML file: %ft inspect file.yml")
-        return api.inspect(newest[0])
-    return api.inspect(notebook.config(name)) if _is_yaml(name) else api.inspect(notebook.run(name))
+    parser.add_argument("--wait", action="store_true")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    options, keys = parser.parse_with_keys(words)
+    overrides = [*options.set, *keys]
+    if options.name is not None and _is_yaml(options.name):
+        return api.inspect(notebook.config(options.name, overrides), wait=options.wait)
+    if overrides:
+        raise FtError(
+            "A run is inspected as it was trained, so no key can be set.",
+            "Change keys in the inspector, or name a YAML file: %ft inspect file.yml --set key=value",
+        )
+    if options.name is not None:
+        return api.inspect(notebook.run(options.name), wait=options.wait)
+    newest = engine_runs.find_runs(notebook.root)
+    if not newest:
+        raise RunError("There is no run to inspect yet.", "Name a YAML file: %ft inspect file.yml")
+    return api.inspect(newest[0], wait=options.wait)
 
 
 def _plan(words: list[str], notebook: Notebook) -> object:
@@ -207,7 +217,9 @@ VERBS = {
     "logs": Verb("logs NAME [-n N]", f"the last N lines that a run printed (default {LOG_LINES})", _logs),
     "chat": Verb("chat NAME", "talk to the tuned model beside its base", _chat),
     "inspect": Verb(
-        "inspect [NAME|file.yml]", "the first samples of a run or a config, token by token", _inspect
+        "inspect [NAME|file.yml] [--wait]",
+        "the rows, tokens, masks and packing of a run or a config, and what is wrong with them",
+        _inspect,
     ),
     "plan": Verb("plan file.yml", "what a run of this file would do", _plan),
     "preprocess": Verb(

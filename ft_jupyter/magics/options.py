@@ -21,9 +21,9 @@ class FinetuneOptions:
     name
         Name of the run, None for the next free ``run-<n>``.
     plan, inspect
-        Show the plan or the first samples, and train nothing.
+        Show the plan or the data, and train nothing.
     wait
-        Let the cell last as long as the run.
+        Let the cell last as long as the run, or until the inspector has looked at all rows.
     gpus
         Number of processes to train on, None for what the machine offers.
     overrides
@@ -94,7 +94,7 @@ def finetune_parser() -> LineParser:
     parser = LineParser("%%finetune", "Fine-tune a model; the cell is a YAML with Axolotl's keys.")
     parser.add_argument("name", nargs="?", help="name of the run and of the variable that receives it")
     parser.add_argument("--plan", action="store_true", help="validate and estimate, train nothing")
-    parser.add_argument("--inspect", action="store_true", help="show the first samples, train nothing")
+    parser.add_argument("--inspect", action="store_true", help="look at the data, train nothing")
     parser.add_argument("--wait", action="store_true", help="block until the run ends")
     parser.add_argument("--gpus", type=_count, metavar="N", help="train on N GPUs")
     parser.add_argument(

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from ft_core.config import ConfigError
+from ft_core.config import ConfigError, load_config
 from ft_core.errors import DataError, FtError, RunError
 from ft_jupyter.plan_card import PlanCard
 from ft_jupyter.run import Run
 from ft_jupyter.widgets import run_view
-from ft_jupyter.widgets.samples import Samples
+from ft_jupyter.widgets.inspector import InspectorView
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
@@ -235,12 +235,13 @@ def test_plan_shows_the_card_once_and_starts_nothing(
     assert "joker" not in shell.user_ns
 
 
-def test_inspect_shows_samples_and_starts_nothing(
+def test_inspect_shows_the_data_and_starts_nothing(
     shell: Any, yaml: str, launches: Any, runs_root: Path
 ) -> None:
     cell = shell.run(f"%%finetune --inspect\n{yaml}")
-    assert isinstance(cell.result, Samples)
-    assert [sample.row for sample in cell.result.samples] == [0, 1, 2]
+    assert isinstance(cell.result, InspectorView)
+    assert cell.result.config == load_config(yaml)
+    assert "First samples of " in cell.result._repr_mimebundle_()[0]["text/html"]
     assert launches.asked == []
     assert not runs_root.exists()
 
@@ -248,9 +249,20 @@ def test_inspect_shows_samples_and_starts_nothing(
 def test_a_bad_row_is_a_sentence(shell: Any, yaml: str, dictionary: Path, tmp_path: Path) -> None:
     bad = tmp_path / "bad.jsonl"
     bad.write_text('{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant"}]}\n')
+    cell = shell.run(f"%%finetune --inspect --wait\n{yaml.replace(str(dictionary), str(bad))}")
+    assert "row 1: " in repr(cell.result)
+    finding = cell.result.findings.iloc[0]
+    assert (finding["name"], finding["count"], finding["places"]) == ("broken", 1, (0,))
+
+
+def test_inspect_of_a_dataset_that_cannot_be_read_is_a_sentence(
+    shell: Any, yaml: str, dictionary: Path, tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad.parquet"
+    bad.write_text("no table")
     cell = shell.run(f"%%finetune --inspect\n{yaml.replace(str(dictionary), str(bad))}")
     assert isinstance(cell.error, DataError)
-    assert "row 1" in cell.printed
+    assert "bad.parquet" in cell.printed
     assert "Traceback" not in cell.printed
 
 

@@ -14,7 +14,7 @@ from ft_jupyter.magics.ft import VERBS
 from ft_jupyter.plan_card import PlanCard
 from ft_jupyter.run import Run
 from ft_jupyter.values_card import ValuesCard
-from ft_jupyter.widgets.samples import Samples
+from ft_jupyter.widgets.inspector import InspectorView
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -192,7 +192,8 @@ def test_plan_and_inspect_of_a_file(shell: Any, yaml: str, tmp_path: Path) -> No
         "%ft plan: there is no option or key '--lerning-rate'; did you mean '--learning_rate'?"
     )
     assert "a config is only read over https, not http" in shell.run("%ft plan http://host/c.yml").printed
-    assert isinstance(shell.run(f"%ft inspect {file}").result, Samples)
+    assert isinstance(shell.run(f"%ft inspect {file}").result, InspectorView)
+    assert shell.run(f"%ft inspect {file} --sequence-len 64").result.config.sequence_len == 64
 
 
 def test_a_mistake_in_a_file_has_the_files_line(shell: Any, yaml: str, tmp_path: Path) -> None:
@@ -206,8 +207,9 @@ def test_inspect_takes_a_run_or_the_newest_one(shell: Any, yaml: str, launches: 
     assert "There is no run to inspect yet." in shell.run("%ft inspect").printed
     shell.run(f"%%finetune joker\n{yaml}")
     named, newest = shell.run("%ft inspect joker").result, shell.run("%ft inspect").result
-    assert repr(named) == repr(newest)
-    assert [sample.row for sample in named.samples] == [0, 1, 2]
+    assert named.title == newest.title == "joker"
+    assert named.config == newest.config == load_config(yaml)
+    assert "A run is inspected as it was trained" in shell.run("%ft inspect joker --sequence-len 64").printed
 
 
 def test_chat_with_a_run_that_has_saved_nothing_is_a_sentence(shell: Any, yaml: str, launches: Any) -> None:

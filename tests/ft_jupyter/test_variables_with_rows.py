@@ -15,7 +15,7 @@ import ft_jupyter as ft
 from ft_core.cli.main import main
 from ft_core.config import ConfigError, load_config
 from ft_core.errors import DataError
-from ft_jupyter.widgets.samples import Samples
+from ft_jupyter.widgets.inspector import InspectorView
 
 
 @pytest.fixture
@@ -30,6 +30,12 @@ def yaml(yaml: str, dictionary: Path) -> str:
     return yaml.replace(str(dictionary), "$df")
 
 
+def told(shown: InspectorView) -> str:
+    """Return the first samples as text, once there are some."""
+    shown.wait()
+    return repr(shown)
+
+
 def plain(printed: str) -> list[str]:
     return re.sub(r"\x1b\[[0-9;]*m", "", printed).splitlines()
 
@@ -41,24 +47,25 @@ def test_plan_counts_and_inspect_shows_and_nothing_is_written(
     plan = shell.run(f"%%finetune --plan\n{yaml}").result
     assert "\nrows       12 (" in repr(plan)
     shown = shell.run(f"%%finetune --inspect\n{yaml}").result
-    assert isinstance(shown, Samples)
-    assert repr(shown).startswith("First samples of $df\nRow 1: ")
+    assert isinstance(shown, InspectorView)
+    assert told(shown).startswith("First samples of $df: 12 rows · chat_template\nRow 1: ")
 
     file = tmp_path / "df.yml"
     file.write_text(yaml)
     assert repr(shell.run(f"%ft plan {file}").result) == repr(plan)
-    assert repr(shell.run(f"%ft inspect {file}").result) == repr(shown)
+    assert told(shell.run(f"%ft inspect {file}").result) == told(shown)
 
     config = load_config(yaml, variables={"df": rows})
     assert repr(ft.plan(config)) == repr(plan)
-    assert repr(ft.inspect(config)) == repr(shown)
+    assert told(ft.inspect(config)) == told(shown)
+    assert shown.findings.equals(ft.inspect(config).findings)
     assert not runs_root.exists()
 
 
 def test_the_object_itself_is_the_path_in_python(yaml: str, rows: list[dict[str, Any]]) -> None:
     config = load_config(yaml, variables={"df": rows}).model_dump(include={"base_model", "learning_rate"})
     shown = ft.inspect({**config, "datasets": [{"path": rows, "type": "chat_template"}]})
-    assert repr(shown).startswith("First samples of $datasets_0\nRow 1: ")
+    assert told(shown).startswith("First samples of $datasets_0: 12 rows · chat_template\nRow 1: ")
 
 
 def test_what_is_no_table_is_told_with_the_cells_line(shell: Any, yaml: str, launches: Any) -> None:
@@ -114,6 +121,6 @@ def test_a_run_on_a_variable_is_whole_by_itself(
     monkeypatch.chdir(tmp_path)
     del shell.user_ns["df"], shell.user_ns["held"]
     again = shell.run("%ft inspect joker").result
-    assert repr(again).splitlines()[1:] == repr(shown).splitlines()[1:]
+    assert told(again).splitlines()[1:] == told(shown).splitlines()[1:]
     assert main(["train", str(run.directory / "resolved.yaml"), "--name", "again", "--max-steps", "1"]) == 0
     assert ft.attach("again").state == "completed"
