@@ -129,6 +129,12 @@ class Models:
         return folder
 
 
+def gpu_is_idle(idle: int) -> None:
+    """Wait until the run before has given its memory back."""
+    while gpu_bytes() > idle:
+        time.sleep(0.5)
+
+
 def gpu_bytes() -> int:
     """Return the memory that the first GPU has in use."""
     query = ["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits", "--id=0"]
@@ -156,6 +162,7 @@ def measure(run: Run, idle: int | None) -> int:
 def main() -> None:
     """Print one row a case; arguments choose the cases whose names begin so."""
     on_gpu = shutil.which("nvidia-smi") is not None
+    idle = gpu_bytes() if on_gpu else None
     cases = GPU_CASES if on_gpu else CPU_CASES
     wanted = tuple(sys.argv[1:]) or ("",)
     print(
@@ -178,7 +185,8 @@ def main() -> None:
             # A root of its own: no run's measured rate may stand in for the estimate.
             root = Path(work) / "runs" / name.replace(" ", "-").replace(",", "")
             plan = make_plan(config, root=root)
-            idle = gpu_bytes() if on_gpu else None
+            if idle is not None:
+                gpu_is_idle(idle)
             report(name, plan, launch(config, "run", root=root, gpus=1 if on_gpu else None), idle)
             shutil.rmtree(root)
 

@@ -195,6 +195,9 @@ def worker_environment(
         visible = kept.get("CUDA_VISIBLE_DEVICES")
         every = visible.split(",") if visible else [str(index) for index in range(len(hardware.devices))]
         kept["CUDA_VISIBLE_DEVICES"] = ",".join(every[:ranks])
+        if "PYTORCH_ALLOC_CONF" not in kept:
+            # The logits of each step have another size. In fixed segments torch then holds far more than it has in use.
+            kept.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
     # OpenMP threads that wait for each other spin by default. Where the cores are shared, with the notebook or with other
     # users, the spinning takes the time that the awaited thread needs: 3 to 5 times fewer steps on two busy cores.
     kept.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -36,7 +36,7 @@ from ft_core.runs.paths import EVENTS, RESOLVED
 if TYPE_CHECKING:
     from ft_core.config import Config
 
-ROUGH = {"cpu": "rough: half to double"}
+ROUGH = {"cpu": "rough: half to double", "cuda": "rough: half to double"}
 """How far off an estimate by operations was, by kind of device (docs/reference/plan.md)."""
 
 UNMEASURED = "rough: its error on this kind of device is not measured"
@@ -76,7 +76,8 @@ _MICRO_BATCH_SECONDS = {
     "cuda": 0.0015,
     "mps": 0.002,
 }  # a layer's fixed cost, forward and backward
-_START_SECONDS = 8.0  # imports, tokenizing and loading, before the first step
+# Imports, tokenizing and loading, before the first step; a GPU has to be set up as well.
+_START_SECONDS = {"cpu": 8.0, "cuda": 18.0, "mps": 8.0}
 _PROBE_SIZE = 64
 _PROBE_SECONDS = 0.03
 _RUNS_LOOKED_AT = 10
@@ -148,10 +149,11 @@ def estimate_duration(
     root
         The folder whose finished runs are looked at.
     """
+    start = _START_SECONDS[hardware.kind]
     if (known := _finished_rate(config, hardware, precision, root)) is not None:
         name, tokens_per_second = known
         share = work.eval_tokens / work.padded / 3 if work.padded else 0.0
-        return Duration(_START_SECONDS + work.tokens * (1 + share) / tokens_per_second, f"as {name}")
+        return Duration(start + work.tokens * (1 + share) / tokens_per_second, f"as {name}")
     rate = device_rate(hardware, precision)
     if rate is None:
         return None
@@ -164,7 +166,7 @@ def estimate_duration(
     layers = first_number(text_config(model_config), "num_hidden_layers", "n_layer", "n_layers")
     fixed = work.steps * config.gradient_accumulation_steps * layers * _MICRO_BATCH_SECONDS[hardware.kind]
     busy = (work.padded * per_token + work.eval_tokens * forward) / (rate * ranks)
-    return Duration(_START_SECONDS + fixed + busy, ROUGH.get(hardware.kind, UNMEASURED))
+    return Duration(start + fixed + busy, ROUGH.get(hardware.kind, UNMEASURED))
 
 
 def device_rate(hardware: Hardware, precision: Precision) -> float | None:

@@ -1,7 +1,7 @@
-"""A rough estimate of the memory that training peaks at. Torch-free.
+"""An estimate of the memory that training peaks at. Torch-free.
 
 It adds up what every run holds: weights, gradients and optimizer state of what trains, the activations kept for the
-backward pass, and the logits. It is meant to tell "fits easily", "close" and "cannot fit" apart, no more.
+backward pass, and the logits. What is there at the same time decides (`MemoryEstimate.total`).
 Activations are counted by the layer, as Korthikanti et al. 2022 do (https://arxiv.org/abs/2205.05198, sec. 4), less the score
 matrix that fused attention does not keep.
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ft_core.config import Config
 
 # The interpreter with its libraries, or a CUDA context with its kernels' workspaces.
-_BASE = {"cuda": 0.9 * GIB, "mps": 0.7 * GIB, "cpu": 0.5 * GIB}
+_BASE = {"cuda": 0.8 * GIB, "mps": 0.7 * GIB, "cpu": 0.5 * GIB}
 # Bytes of optimizer state for each trained parameter, by what the optimizer's name holds; Adam's two fp32 moments else.
 _OPTIMIZER_BYTES = (
     ("8bit", 2),
@@ -32,9 +32,10 @@ _OPTIMIZER_BYTES = (
     ("rmsprop", 4),
 )
 _ADAM_BYTES = 8
-# Most bytes that one logit of a trained token takes at a time: itself, the copy that the loss takes, the logarithm of its
-# probability in fp32, and what becomes of that.
-_LOGIT_BYTES = 12
+# Bytes that the logits of a token take at most at a time: accelerate makes them fp32. Those that the loss works on are
+# taken out, and the logarithms of their probabilities are beside them.
+_LOGIT_BYTES = 4
+_TRAINED_LOGIT_BYTES = 8
 
 # Bytes that a layer keeps of a token for the backward pass, for each number of its hidden and of its intermediate size, by
 # whether an adapter trains and by the bytes of the compute format. Counted with torch's saved_tensors_hooks on a Llama
@@ -43,24 +44,50 @@ _KEPT = {(False, 2): (36, 8), (False, 4): (40, 16), (True, 2): (28, 8), (True, 4
 # What the host's allocator holds for each byte of short-lived tensors: blocks that were freed and do not fit again.
 _SPREAD = {"cpu": 1.3}
 
-ERROR = {"cpu": "within about 25 %"}
+ERROR = {"cpu": "within about 25 %", "cuda": "within about 20 %"}
 """How far off the estimate was from what training peaked at, by kind of device (docs/reference/plan.md)."""
 
 
 @dataclass(frozen=True)
 class MemoryEstimate:
-    """Bytes at the peak of a training step on one rank, part by part."""
+    """Bytes of a training step on one rank, part by part.
 
+    Attributes
+    ----------
+    base
+        What the process takes before it holds a model.
+    weights
+        Weights in the formats that they are held and multiplied in.
+    optimizer
+        The optimizer's state of what trains.
+    gradients
+        Gradients of what trains, in fp32.
+    activations
+        What the forward pass keeps for the backward pass.
+    logits
+        The logits, and what the loss makes of them.
+    recomputed
+        The layer whose activations are computed again in the backward pass; 0 where none are.
+    """
+
+    base: int
     weights: int
-    training_state: int
+    optimizer: int
+    gradients: int
     activations: int
     logits: int
-    base: int
+    recomputed: int
 
     @property
     def total(self) -> int:
-        """All parts together, in bytes."""
-        return self.weights + self.training_state + self.activations + self.logits + self.base
+        """The peak: with the logits, or at one of the ends of the backward pass, in bytes.
+
+        Gradients come while activations go, so the two are never there whole at a time.
+        """
+        at_loss = self.activations + self.logits
+        backward_begins = self.activations + self.recomputed
+        backward_ends = self.gradients + self.recomputed
+        return self.base + self.weights + self.optimizer + max(at_loss, backward_begins, backward_ends)
 
 
 def estimate_memory(
@@ -69,12 +96,13 @@ def estimate_memory(
     model_config: Mapping[str, Any],
     *,
     kind: str,
+    attention: str,
     parameters: int,
     trainable: int,
     length: int | None = None,
-    real_tokens: int | None = None,
+    trained_tokens: float | None = None,
 ) -> MemoryEstimate | None:
-    """Estimate the peak of one rank, or return None where the model's shape is not known.
+    """Estimate what one rank takes, or return None where the model's shape is not known.
 
     Parameters
     ----------
@@ -84,13 +112,14 @@ def estimate_memory(
         The model's ``config.json``.
     kind
         ``cuda``, ``mps`` or ``cpu``.
+    attention
+        The attention's name, such as ``sdpa``.
     parameters, trainable
         How many parameters the model has in all (adapter included), and how many train.
     length
         Tokens of a row, padding included; `sequence_len` by default, which is the worst case.
-    real_tokens
-        Tokens of a micro-batch, padding left out; every one by default. Only these can be trained, and the loss works on
-        what is trained.
+    trained_tokens
+        Tokens of a micro-batch that are trained, about; every one by default. The loss works on these alone.
     """
     text = text_config(model_config)
     hidden = first_number(text, "hidden_size", "n_embd", "d_model")
@@ -98,39 +127,55 @@ def estimate_memory(
     vocabulary = first_number(text, "vocab_size") or first_number(model_config, "vocab_size")
     if not (hidden and layers and vocabulary):
         return None
-    tokens = config.micro_batch_size * (length or config.sequence_len)
+    length = length or config.sequence_len
+    tokens = config.micro_batch_size * length
     compute_bytes = 4 if precision.compute == "fp32" else 2
     intermediate = first_number(text, "intermediate_size", "n_inner", "ffn_dim") or 4 * hidden
+    recomputing = bool(config.gradient_checkpointing)
 
-    trained_bytes = (
-        4 + 4 + next((size for mark, size in _OPTIMIZER_BYTES if mark in config.optimizer), _ADAM_BYTES)
-    )
-    frozen = parameters - trainable
-    # Autocast keeps a copy of the master weights in the compute format for the length of a step.
-    copies = trainable * compute_bytes if precision.weights != precision.compute else 0
+    # Autocast keeps a copy of the master weights in the compute format for the length of a step; of layers that are
+    # recomputed it keeps none.
+    copied = min(trainable, vocabulary * hidden) if recomputing else trainable
+    copies = copied * compute_bytes if precision.weights != precision.compute else 0
 
     spread = _SPREAD.get(kind, 1.0)
     of_hidden, of_intermediate = _KEPT[bool(config.adapter), compute_bytes]
     layer = tokens * (of_hidden * hidden + of_intermediate * intermediate)
+    heads = first_number(text, "num_attention_heads", "n_head", "n_heads")
+    layer += tokens * length * _of_a_pair(kind, attention, compute_bytes, heads)
     # With checkpointing: each layer's input, in fp32 where master weights make it so, and the one layer that is worked on.
     between = tokens * hidden * (compute_bytes if config.adapter else 4)
-    kept = layers * between + layer if config.gradient_checkpointing else layers * layer
-    trained = tokens if real_tokens is None else min(real_tokens, tokens)
-    logits = vocabulary * (tokens * compute_bytes + trained * (_LOGIT_BYTES - compute_bytes))
+    trained = tokens if trained_tokens is None else min(trained_tokens, tokens)
+    logits = vocabulary * (tokens * _LOGIT_BYTES + trained * _TRAINED_LOGIT_BYTES)
     return MemoryEstimate(
-        weights=round(frozen * precision.weight_bytes + copies),
-        training_state=round(trainable * trained_bytes),
-        activations=round(kept * spread),
-        logits=round(logits * spread),
         base=round(_BASE[kind]),
+        weights=round((parameters - trainable) * precision.weight_bytes + trainable * 4 + copies),
+        optimizer=round(trainable * _optimizer_bytes(config)),
+        gradients=trainable * 4,
+        activations=round(layers * (between if recomputing else layer) * spread),
+        logits=round(logits * spread),
+        recomputed=round(layer * spread) if recomputing else 0,
     )
+
+
+def _of_a_pair(kind: str, attention: str, compute_bytes: int, heads: int) -> int:
+    """Return the bytes that a layer keeps for each token and token that it may look at."""
+    if attention == "eager":
+        # The probabilities of each head, in fp32 and in the compute format.
+        return heads * (4 + compute_bytes)
+    # On a GPU each layer makes numbers of the mask that says which tokens a token sees, and keeps them.
+    return compute_bytes if kind == "cuda" and attention == "sdpa" else 0
+
+
+def _optimizer_bytes(config: Config) -> float:
+    """Return the bytes of the optimizer's state of one trained parameter."""
+    return next((size for mark, size in _OPTIMIZER_BYTES if mark in config.optimizer), _ADAM_BYTES)
 
 
 def checkpoint_bytes(config: Config, *, parameters: int, trainable: int) -> int:
     """Return the size of one checkpoint on disk: the trained weights in fp32 and the optimizer's state."""
-    state = next((size for mark, size in _OPTIMIZER_BYTES if mark in config.optimizer), _ADAM_BYTES)
     saved = trainable if config.adapter else parameters
-    return round(saved * 4 + trainable * state)
+    return round(saved * 4 + trainable * _optimizer_bytes(config))
 
 
 def less_memory(config: Config) -> str:

@@ -39,6 +39,8 @@ class RowLengths:
         Samples that a row gives: below 1 where long rows are dropped, above where long texts are cut into several.
     measured
         Whether the tokenizer told the bytes of a token; a guess else.
+    trained_share
+        The share of the text that is trained, 0 to 1; 1 where that cannot be told from a row.
     notes
         What to tell of broken rows among those that were read, as sentences.
     """
@@ -46,6 +48,7 @@ class RowLengths:
     lengths: tuple[int, ...]
     per_row: float
     measured: bool
+    trained_share: float = 1.0
     notes: tuple[str, ...] = ()
 
     @property
@@ -92,7 +95,11 @@ def sample_lengths(config: Config, tokenizer: LightTokenizer | None) -> RowLengt
     size = _Sizes(config, tokenizer, list(_spread(rows, _TOKENIZED)))
     lengths = [length for row, dataset in rows for length in _cut(size.of(row, dataset), config, dataset)]
     notes = skipped.sentences() if skipped else ()
-    return RowLengths(tuple(lengths), len(lengths) / len(rows), size.measured, notes) if lengths else None
+    if not lengths:
+        return None
+    return RowLengths(
+        tuple(lengths), len(lengths) / len(rows), size.measured, _trained_share(rows, config), notes
+    )
 
 
 class _Sizes:
@@ -137,6 +144,28 @@ class _Sizes:
         elif dataset.type == "alpaca":
             tokens += _ALPACA_TOKENS
         return max(1, round(tokens) + 1)
+
+
+def _trained_share(rows: Sequence[tuple[Mapping[str, Any], Dataset]], config: Config) -> float:
+    """Return the share of the rows' text that is trained: what was said by a trained role, or what answers a prompt."""
+    if config.train_on_inputs:
+        return 1.0
+    total = trained = 0
+    for row, dataset in rows:
+        whole = len(_text(row, dataset).encode())
+        total += whole
+        if dataset.type == "chat_template":
+            roles = {source: target for target, sources in dataset.roles.items() for source in sources}
+            trained += sum(
+                len(turn["content"].encode())
+                for turn in turns(row, dataset)
+                if roles.get(turn["role"], turn["role"]) in dataset.roles_to_train
+            )
+        elif dataset.type == "alpaca":
+            trained += len(str(row.get("output") or "").encode())
+        else:
+            trained += whole
+    return trained / total if total else 1.0
 
 
 def _cut(tokens: int, config: Config, dataset: Dataset) -> list[int]:

@@ -82,6 +82,7 @@ def test_the_environment_of_a_kernel_stays_behind() -> None:
         "PYTHONUNBUFFERED": "1",
         "TOKENIZERS_PARALLELISM": "false",
         "OMP_WAIT_POLICY": "PASSIVE",
+        "PYTORCH_CUDA_ALLOC_CONF": "expandable_segments:True",
     }
     assert {
         key: value for key, value in made.items() if key not in ("PYTHONPATH", "OMP_NUM_THREADS")
@@ -93,6 +94,17 @@ def test_the_environment_of_a_kernel_stays_behind() -> None:
 )
 def test_each_rank_has_its_gpu(hardware: Hardware, ranks: int, visible: str | None) -> None:
     assert worker_environment({}, Path("/runs/a"), ranks, hardware).get("CUDA_VISIBLE_DEVICES") == visible
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"PYTORCH_CUDA_ALLOC_CONF": "backend:native"}, "backend:native"),
+        ({"PYTORCH_ALLOC_CONF": "backend:native"}, None),
+    ],
+)
+def test_the_allocator_stays_as_the_user_set_it(given: dict[str, str], expected: str | None) -> None:
+    assert worker_environment(given, Path("/r"), 1, TWO_GPUS).get("PYTORCH_CUDA_ALLOC_CONF") == expected
 
 
 def test_ranks_share_the_cores_unless_told_otherwise() -> None:

@@ -1,72 +1,119 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import pytest
 
 from ft_core.config import Config
 from ft_core.models.precision import Precision
-from ft_core.train.memory import checkpoint_bytes, estimate_memory, less_memory
+from ft_core.train.memory import MemoryEstimate, checkpoint_bytes, estimate_memory, less_memory
 
-MODEL = {"hidden_size": 8, "num_hidden_layers": 2, "vocab_size": 100, "intermediate_size": 16}
+MODEL = {
+    "hidden_size": 8,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "vocab_size": 100,
+    "intermediate_size": 16,
+}
 BF16 = Precision("bf16", "bf16", "")
 FP32 = Precision("fp32", "fp32", "")
 AUTOCAST = Precision("bf16", "fp32", "")
 
 
-def parts(config: Config, precision: Precision, **keys: Any) -> tuple[int, int, int, int]:
-    """Return weights, training state, activations and logits in bytes."""
+def parts(config: Config, precision: Precision, **keys: Any) -> dict[str, int]:
+    """Return the parts of an estimate but for the base, those that are 0 left out."""
     estimate = estimate_memory(
         config,
         precision,
         MODEL,
-        **{"kind": "cuda", "parameters": 1000, "trainable": 100, "length": 5, **keys},
+        **{"kind": "mps", "attention": "sdpa", "parameters": 1000, "trainable": 100, "length": 5, **keys},
     )
     assert estimate is not None
-    return estimate.weights, estimate.training_state, estimate.activations, estimate.logits
+    return {name: size for name, size in asdict(estimate).items() if name != "base" and size}
 
 
 LORA_16, LORA_32 = 28 * 8 + 8 * 16, 32 * 8 + 16 * 16  # bytes that a layer keeps of a token
 FULL_16, FULL_32 = 36 * 8 + 8 * 16, 40 * 8 + 16 * 16
+# 900 frozen weights of 2 bytes; 100 trained ones with gradient and two moments in fp32; 2 rows of 5 tokens
+PLAIN = {
+    "weights": 1800 + 400, "optimizer": 800, "gradients": 400, "activations": 2 * 10 * LORA_16, "logits": 10 * 100 * 12,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("keys", "precision", "expected"),
+    ("keys", "precision", "different"),
     [
-        # 900 frozen weights of 2 bytes; 100 trained ones with gradient and two moments in fp32; 2 rows of 5 tokens
-        ({}, BF16, (1800, 1600, 2 * 10 * LORA_16, 10 * 100 * 12)),
-        ({}, FP32, (3600, 1600, 2 * 10 * LORA_32, 10 * 100 * 12)),
-        ({"gradient_checkpointing": True}, BF16, (1800, 1600, 2 * 10 * 8 * 2 + 10 * LORA_16, 10 * 100 * 12)),
-        ({"micro_batch_size": 1}, BF16, (1800, 1600, 2 * 5 * LORA_16, 5 * 100 * 12)),
-        ({"optimizer": "sgd"}, BF16, (1800, 800, 2 * 10 * LORA_16, 10 * 100 * 12)),
-        ({"optimizer": "adamw_8bit"}, BF16, (1800, 1000, 2 * 10 * LORA_16, 10 * 100 * 12)),
-        ({"adapter": ...}, FP32, (3600, 1600, 2 * 10 * FULL_32, 10 * 100 * 12)),
+        ({}, BF16, {}),
+        ({}, FP32, {"weights": 3600 + 400, "activations": 2 * 10 * LORA_32}),
+        ({"gradient_checkpointing": True}, BF16, {"activations": 2 * 10 * 8 * 2, "recomputed": 10 * LORA_16}),
+        ({"micro_batch_size": 1}, BF16, {"activations": 2 * 5 * LORA_16, "logits": 5 * 100 * 12}),
+        ({"optimizer": "adamw_8bit"}, BF16, {"optimizer": 200}),
+        ({"adapter": ...}, FP32, {"weights": 3600 + 400, "activations": 2 * 10 * FULL_32}),
         # Autocast keeps a copy of what trains, in 2 bytes.
-        ({"adapter": ...}, AUTOCAST, (3800, 1600, 2 * 10 * FULL_16, 10 * 100 * 12)),
+        ({"adapter": ...}, AUTOCAST, {"weights": 3600 + 400 + 200, "activations": 2 * 10 * FULL_16}),
+        # Of layers that are recomputed it keeps none; 100 trained weights are fewer than the head's 800.
         (
             {"adapter": ..., "gradient_checkpointing": True},
             AUTOCAST,
-            (3800, 1600, 2 * 10 * 8 * 4 + 10 * FULL_16, 10 * 100 * 12),
+            {"weights": 3600 + 400 + 200, "activations": 2 * 10 * 8 * 4, "recomputed": 10 * FULL_16},
         ),
     ],
 )
 def test_the_parts(
-    keys: dict[str, Any], precision: Precision, expected: tuple[int, ...], make_config: Callable[..., Config]
+    keys: dict[str, Any], precision: Precision, different: dict[str, int], make_config: Callable[..., Config]
 ) -> None:
-    assert parts(make_config(**keys), precision) == expected
+    assert parts(make_config(**keys), precision) == PLAIN | different
+
+
+def test_an_optimizer_without_state_takes_nothing(make_config: Callable[..., Config]) -> None:
+    assert "optimizer" not in parts(make_config(optimizer="sgd"), BF16)
+
+
+def test_recomputed_layers_have_no_copies_but_the_head_has(make_config: Callable[..., Config]) -> None:
+    config = make_config(adapter=..., gradient_checkpointing=True)
+    assert parts(config, AUTOCAST, trainable=1000)["weights"] == 4000 + 800 * 2
+
+
+@pytest.mark.parametrize(
+    ("keys", "of_a_pair"),
+    [
+        ({"kind": "cuda", "attention": "sdpa"}, 2),
+        ({"kind": "cuda", "attention": "flash_attention_2"}, 0),
+        ({"kind": "cuda", "attention": "eager"}, 4 * 6),
+        ({"kind": "mps", "attention": "eager"}, 4 * 6),
+    ],
+)
+def test_what_attention_keeps_grows_with_the_square(
+    keys: dict[str, str], of_a_pair: int, make_config: Callable[..., Config]
+) -> None:
+    assert parts(make_config(), BF16, **keys)["activations"] == 2 * (10 * LORA_16 + 10 * 5 * of_a_pair)
 
 
 def test_a_host_holds_more_than_is_used(make_config: Callable[..., Config]) -> None:
-    on_card, on_host = (parts(make_config(), BF16, kind=kind) for kind in ("cuda", "cpu"))
-    assert on_host[:2] == on_card[:2]
-    assert on_host[2:] == (round(1.3 * on_card[2]), round(1.3 * on_card[3]))
+    assert parts(make_config(), BF16, kind="cpu") == PLAIN | {
+        "activations": round(1.3 * PLAIN["activations"]),
+        "logits": round(1.3 * PLAIN["logits"]),
+    }
 
 
-def test_padding_is_never_trained(make_config: Callable[..., Config]) -> None:
-    assert parts(make_config(), BF16, real_tokens=4)[3] == 100 * (10 * 2 + 4 * 10)
-    assert parts(make_config(), FP32, real_tokens=4)[3] == 100 * (10 * 4 + 4 * 8)
-    assert parts(make_config(), BF16, real_tokens=99)[3] == 100 * 10 * 12
+def test_the_loss_works_on_what_is_trained(make_config: Callable[..., Config]) -> None:
+    assert parts(make_config(), BF16, trained_tokens=4.5)["logits"] == 100 * (10 * 4 + 4.5 * 8)
+    assert parts(make_config(), BF16, trained_tokens=99)["logits"] == 100 * 10 * 12
+
+
+@pytest.mark.parametrize(
+    ("parts", "peak"),
+    [
+        # base, weights and optimizer are always there; gradients come while activations go
+        ({"activations": 50, "logits": 60, "gradients": 90, "recomputed": 0}, 3 + 110),
+        ({"activations": 50, "logits": 60, "gradients": 90, "recomputed": 70}, 3 + 160),
+        ({"activations": 50, "logits": 60, "gradients": 20, "recomputed": 70}, 3 + 120),
+    ],
+)
+def test_the_peak_is_that_of_the_worst_moment(parts: dict[str, int], peak: int) -> None:
+    assert MemoryEstimate(base=1, weights=1, optimizer=1, **parts).total == peak
 
 
 def test_without_a_length_rows_are_as_long_as_they_may_be(make_config: Callable[..., Config]) -> None:
@@ -80,7 +127,12 @@ def test_without_a_length_rows_are_as_long_as_they_may_be(make_config: Callable[
 def test_a_shape_that_is_not_known_gives_no_estimate(
     model_config: dict[str, Any], make_config: Callable[..., Config]
 ) -> None:
-    assert estimate_memory(make_config(), BF16, model_config, kind="cpu", parameters=1, trainable=1) is None
+    assert (
+        estimate_memory(
+            make_config(), BF16, model_config, kind="cpu", attention="sdpa", parameters=1, trainable=1
+        )
+        is None
+    )
 
 
 def test_a_checkpoint_holds_what_trains_and_its_optimizer(make_config: Callable[..., Config]) -> None:

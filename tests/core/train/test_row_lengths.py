@@ -141,3 +141,34 @@ def test_broken_rows_are_left_out_and_told(make_config: Callable[..., Config], t
     )
     with pytest.raises(DataError, match="line 2"):
         sample_lengths(make_config(datasets=[entry]), None)
+
+
+@pytest.mark.parametrize(
+    ("keys", "rows", "share"),
+    [
+        # "ask" and "answered" are 3 and 8 bytes, and the line end between them counts as text too
+        ({}, [{"messages": [{"role": "user", "content": "ask"}, {"role": "assistant", "content": "answered"}]}], 8 / 12),
+        ({}, [{"messages": [{"role": "human", "content": "ask"}, {"role": "gpt", "content": "answered"}]}], 8 / 12),
+        (
+            {"roles_to_train": ["user"]},
+            [{"messages": [{"role": "user", "content": "ask"}, {"role": "assistant", "content": "answered"}]}],
+            3 / 12,
+        ),
+        ({"type": "alpaca"}, [{"instruction": "ask", "output": "answered"}], 8 / 12),
+        ({"type": "completion"}, [{"text": "answered"}], 1.0),
+    ],
+)  # fmt: skip
+def test_the_share_that_is_trained(
+    keys: dict[str, Any],
+    rows: list[dict[str, Any]],
+    share: float,
+    make_config: Callable[..., Config],
+    write: Callable[[list[dict[str, Any]]], str],
+) -> None:
+    dataset = {"path": write(rows), "type": "chat_template"} | keys
+    found = sample_lengths(make_config(datasets=[dataset]), None)
+    assert found is not None
+    assert found.trained_share == share
+    everything = sample_lengths(make_config(datasets=[dataset], train_on_inputs=True), None)
+    assert everything is not None
+    assert everything.trained_share == 1.0
