@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import torch
 from transformers.utils import logging
 
+from ft_core.errors import ModelError
 from ft_core.infer.generate import Settings, generate
 from ft_core.infer.load import Models
-from ft_core.infer.protocol import Message
+from ft_core.infer.losses import token_losses
+from ft_core.infer.protocol import Message, pack_floats
 from ft_core.infer.source import Source
 
 if TYPE_CHECKING:
@@ -39,6 +41,30 @@ class Answering:
         self._send = send
 
     def answer(self, request: Message) -> None:
+        """Do what a request asks for, and send what comes of it."""
+        if request["type"] == "losses":
+            self._measure(request)
+        else:
+            self._generate(request)
+
+    def _measure(self, request: Message) -> None:
+        """Send the losses of the tokens of a sample."""
+        number = request["id"]
+        losses = None
+        try:
+            if not self._inbox.cancelled(number):
+                with self._models.using(request["which"]) as model:
+                    losses = token_losses(
+                        model, request["input_ids"], cancelled=lambda: self._inbox.cancelled(number)
+                    )
+        finally:
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+        if losses is None:
+            raise ModelError("The losses are not wanted any more.", "Ask for them again.")
+        self._send({"type": "losses", "id": number, "losses": pack_floats(losses)})
+
+    def _generate(self, request: Message) -> None:
         """Generate one answer and send its pieces and its end."""
         number = request["id"]
         if self._inbox.cancelled(number):

@@ -8,8 +8,12 @@ from functools import partial
 from pathlib import Path
 from types import TracebackType
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ft_core.errors import ModelError
 from ft_core.infer.connection import Connection, State
+from ft_core.infer.protocol import unpack_floats
 from ft_core.infer.source import Which, find_source
 from ft_core.infer.stream import Stream
 from ft_core.runs import Run
@@ -95,9 +99,7 @@ class Chat:
             A setting is out of range, the model could not be loaded, or its process has ended. What goes wrong later
             is raised while iterating.
         """
-        chosen = which or self.choices[0]
-        if chosen not in self.choices:
-            raise ModelError(f"This chat has no '{chosen}' model.", f"It has: {', '.join(self.choices)}.")
+        chosen = self._chosen(which)
         if not messages:
             raise ModelError(
                 "There is no message to answer.", "Write at least one: {'role': 'user', 'content': ...}."
@@ -111,6 +113,7 @@ class Chat:
                 raise ModelError(f"{name} is out of range.", f"It must be {allowed}.")
         number, answer = self._connection.ask(
             {
+                "type": "generate",
                 "messages": [dict(message) for message in messages],
                 "which": chosen,
                 "temperature": temperature,
@@ -138,8 +141,44 @@ class Chat:
             self.stream(question, which=which, max_new_tokens=max_new_tokens, seed=seed, **settings)
         )
 
+    def token_losses(self, input_ids: Sequence[int], *, which: Which | None = None) -> NDArray[np.float32]:
+        """Return how badly a model foresees each token of a sample: its loss in nats, fp32 of shape ``[n]``.
+
+        Every token has one, trained on or not, but for the first, whose is NaN. Waits for what was asked for before; an
+        interrupt while waiting cancels it.
+
+        Parameters
+        ----------
+        input_ids
+            The sample.
+        which
+            As for `stream`.
+
+        Raises
+        ------
+        ModelError
+            The model could not be loaded, its process has ended, the sample does not fit the model, or `cancel` was called.
+        """
+        request = {"input_ids": [int(token) for token in input_ids], "which": self._chosen(which)}
+        number, answer = self._connection.ask({"type": "losses", **request})
+        try:
+            message = answer.get()
+        except BaseException:
+            self._connection.cancel(number)
+            raise
+        if message["type"] == "error":
+            raise ModelError(message["message"], message["fix"])
+        return unpack_floats(message["losses"])
+
+    def _chosen(self, which: Which | None) -> Which:
+        """Return the model that is asked, or raise where there is none such."""
+        chosen = which or self.choices[0]
+        if chosen not in self.choices:
+            raise ModelError(f"This chat has no '{chosen}' model.", f"It has: {', '.join(self.choices)}.")
+        return chosen
+
     def cancel(self) -> None:
-        """Stop every answer that is being generated or waits its turn. Safe from any thread."""
+        """Stop everything that is being answered or waits its turn. Safe from any thread."""
         self._connection.cancel_all()
 
     def log_tail(self, lines: int = 20) -> str:

@@ -84,7 +84,7 @@ class Connection:
             return "generating" if self._waiting else "ready"
 
     def ask(self, request: Message) -> tuple[int, queue.SimpleQueue[Message]]:
-        """Send a request and return its number, and the queue that what is said of it goes to.
+        """Send a request, its type in it, and return its number, and the queue that what is said of it goes to.
 
         Raises
         ------
@@ -99,7 +99,7 @@ class Connection:
                 raise ModelError(self._failure.message, self._failure.fix)
             number = next(self._ids)
             self._waiting[number] = messages
-            self._outbox.put({"type": "generate", "id": number, **request})
+            self._outbox.put({"id": number, **request})
         return number, messages
 
     def cancel(self, number: int) -> None:
