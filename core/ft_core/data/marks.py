@@ -175,13 +175,14 @@ def find(marked: MarkedText, reading: Reading) -> Found | None:
         space, tag = marked.before
         if text.endswith(tag, 0, low):
             low, first = low - len(tag), first - len(tag)
-            if space and low - len(space) in reading.spaces:
+            # The mark there may be that of the message before, with as many characters between of the template's own.
+            if space and low - len(space) in reading.spaces and text.endswith(space, 0, low):
                 low, first = low - len(space), first - len(space)
     if places[-1][3] == high and last == marked.segments[-1][3]:
         tag, space = marked.after
         if text.startswith(tag, high):
             high, last = high + len(tag), last + len(tag)
-            if space and high + len(space) in reading.spaces:
+            if space and high + len(space) in reading.spaces and text.startswith(space, high):
                 high, last = high + len(space), last + len(space)
     if text[low:high] == value[first:last]:
         return Found(low, high, (Stretch(first, last, low),))

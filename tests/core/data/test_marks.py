@@ -101,6 +101,31 @@ def test_a_text_that_is_not_there_is_absent_and_one_that_is_there_twice_is_nowhe
     assert find(marked, marker.read(marked.marked[:-1])) is None
 
 
+def test_the_mark_of_another_text_is_not_that_of_this_ones_white_space() -> None:
+    marker = Marker(["a\t", "\r\rb"])
+    first = marker.mark("a\t", line_breaks=True, whole=True)
+    second = marker.mark("\r\rb", line_breaks=True, whole=True)
+    assert first is not None
+    assert second is not None
+
+    reading = marker.read(first.marked + "\n\n" + second.marked.strip())
+
+    assert reading.text == "a\t\n\nb"
+    assert find(second, reading) == Found(4, 5, (Stretch(2, 3, 4),))
+
+
+def test_the_mark_of_the_text_after_is_not_that_of_this_ones_white_space() -> None:
+    marker = Marker(["a\r\r", "\tb"])
+    first = marker.mark("a\r\r", line_breaks=True, whole=True)
+    second = marker.mark("\tb", line_breaks=True, whole=True)
+    assert first is not None
+    assert second is not None
+
+    assert find(first, marker.read(first.marked.strip() + "\n\n" + second.marked)) == Found(
+        0, 1, (Stretch(0, 1, 0),)
+    )
+
+
 @pytest.mark.parametrize("value", ["", " ", "\n\t"])
 def test_white_space_alone_has_no_marks(value: str) -> None:
     assert Marker([value]).mark(value, line_breaks=True, whole=False) is None

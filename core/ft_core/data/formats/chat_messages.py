@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -70,6 +70,48 @@ def read_conversation(row: Mapping[str, Any], dataset: Dataset) -> list[ChatMess
             "Remove the row.",
         )
     return messages
+
+
+def plain_turns(dataset: Dataset) -> Callable[[Mapping[str, Any]], list[tuple[str, str]] | None] | None:
+    """Return the function from a row to its messages, where these are a role and a text each and nothing else is said.
+
+    It gives what `read_conversation` gives, in a tenth of the time, or None: for a row with tools or a system column, and
+    for one with any message that has more to it or is wrong. For a dataset whose messages need more care there is no such
+    function.
+    """
+    key = thinking_key(dataset)
+    mappings = {key: dataset.field_thinking or THINKING, **dataset.message_property_mappings}
+    role_key, content_key = mappings.pop("role", "role"), mappings.pop("content", "content")
+    if dataset.split_thinking or {role_key, content_key} & {
+        *mappings.values(),
+        dataset.message_field_training,
+    }:
+        return None
+    if role_key == content_key or dataset.message_field_training_detail in (role_key, content_key):
+        return None
+    names = role_names(dataset)
+    tools, field = dataset.field_tools or "tools", dataset.field_messages
+
+    def read(row: Mapping[str, Any]) -> list[tuple[str, str]] | None:
+        messages = row.get(field)
+        if type(messages) is not list or row.get(tools) or row.get("system"):
+            return None
+        turns: list[tuple[str, str]] = []
+        for message in cast("list[Any]", messages):
+            if type(message) is not dict:
+                return None
+            role, content = message.get(role_key), message.get(content_key)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+            if type(role) is not str or type(content) is not str:
+                return None
+            # In a table a null stands for what a message does not have.
+            if len(message) > 2 and sum(value is not None for value in message.values()) > 2:  # pyright: ignore
+                return None
+            turns.append((names.get(role, role), content))
+        if not turns or (dataset.drop_system_message and turns[0][0] == "system"):
+            return None
+        return turns
+
+    return read
 
 
 def read_tools(row: Mapping[str, Any], dataset: Dataset) -> list[dict[str, Any]] | None:

@@ -14,14 +14,17 @@ from ft_core.data.document import Chunk, Document, Format, Piece
 from ft_core.data.encode import Encoded, encode
 from ft_core.data.formats.chat_messages import (
     ChatMessage,
+    plain_turns,
     read_conversation,
     read_tools,
     role_names,
     thinking_key,
 )
+from ft_core.data.formats.layouts import Layouts
 from ft_core.data.formats.training_detail import trained_stretches
 from ft_core.data.formats.turn_ends import Turn, TurnEnds, resolve_turn_ends
 from ft_core.data.locate import Body, locate_messages
+from ft_core.data.opaque import prove_opaque
 from ft_core.data.template import ChatTemplate, Message, render, resolve_template
 from ft_core.errors import DataError
 
@@ -39,10 +42,46 @@ def prepare(config: Config, dataset: Dataset, tokenizer: PreTrainedTokenizerBase
     DataError
         There is no template, or a token of eot_tokens is not one token.
     """
+    conversation = prepare_conversation(config, dataset, tokenizer)
+    return Format(
+        fields=(dataset.field_messages,), render=_quickest(conversation), warnings=conversation.ends.warnings
+    )
+
+
+def prepare_conversation(
+    config: Config, dataset: Dataset, tokenizer: PreTrainedTokenizerBase
+) -> Conversation:
+    """Return what renders each row by the template; raises as `prepare` does."""
     template = resolve_template(config, tokenizer, dataset)
     ends = resolve_turn_ends(config, dataset, tokenizer, template)
-    conversation = _Conversation(config, dataset, tokenizer, template, ends)
-    return Format(fields=(dataset.field_messages,), render=conversation.render, warnings=ends.warnings)
+    return Conversation(config, dataset, tokenizer, template, ends)
+
+
+def _quickest(conversation: Conversation) -> Callable[[Mapping[str, Any]], Document]:
+    """Return the function from a row to its document that renders no more than it must."""
+    opaque = prove_opaque(conversation.template.text)
+    read_turns = plain_turns(conversation.dataset)
+    if opaque is None or read_turns is None:
+        return conversation.render
+
+    def write(turns: Sequence[tuple[str, str]]) -> Document:
+        messages = [ChatMessage({"role": role, "content": text}, None, {}) for role, text in turns]
+        return conversation.document(messages, None)
+
+    def learn(turns: Sequence[tuple[str, str]]) -> Document | None:
+        document = write(turns)
+        pieces = list(document.chunks[0].pieces)
+        # Where a prompt does not begin the text for whatever is said, it still may for some that is.
+        chance = _answers_alone(conversation.dataset) and (not pieces or pieces[0].turn is not None)
+        return None if chance else document
+
+    layouts = Layouts(opaque, write, learn)
+
+    def render(row: Mapping[str, Any]) -> Document:
+        turns = read_turns(row)
+        return conversation.render(row) if turns is None else layouts.document(turns)
+
+    return render
 
 
 def _answers_alone(dataset: Dataset) -> bool:
@@ -56,7 +95,7 @@ def _answers_alone(dataset: Dataset) -> bool:
 
 
 @dataclass(frozen=True)
-class _Conversation:
+class Conversation:
     """Turns rows into documents."""
 
     config: Config
@@ -68,7 +107,12 @@ class _Conversation:
     def render(self, row: Mapping[str, Any]) -> Document:
         """Return the document of a row."""
         tools = read_tools(row, self.dataset)
-        messages = read_conversation(row, self.dataset)
+        return self.document(read_conversation(row, self.dataset), tools)
+
+    def document(
+        self, messages: Sequence[ChatMessage], tools: Sequence[Mapping[str, Any]] | None
+    ) -> Document:
+        """Return the document of a conversation."""
         turns = [message.message for message in messages]
 
         def write(turns: Sequence[Message]) -> str:
