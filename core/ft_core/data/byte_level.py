@@ -126,9 +126,10 @@ class _TokenBytes(dict[int, bytes]):
             except KeyError:
                 # No token of bytes: as no text holds it, the texts it is in are none of ours.
                 raw = b"\xff"
-        self[number] = raw
         self.lengths[number] = len(raw)
         self.spaces_after[number] = spaces_after(token)
+        # Last, for other threads that find it here.
+        self[number] = raw
         return raw
 
 

@@ -1,8 +1,11 @@
-"""Batches of rows sieved by several processes, in order.
+"""Batches of rows sieved by several threads and processes, in order.
+
+The tokenizers library lets other threads run while it works, and that is most of the work, so threads are what begins. More
+than about three of them gain nothing, so processes follow when `PATIENCE` has passed and rows are left; until the first of
+them is ready the threads go on.
 
 The processes are new ones, never forked: a fork of a process with threads, or with a GPU in use, hangs or fails
-(https://github.com/pytorch/pytorch/issues/85841). Starting one takes seconds, most of them to import transformers, so they
-are started when `PATIENCE` has passed and rows are left, and until the first is ready this process goes on by itself.
+(https://github.com/pytorch/pytorch/issues/85841). Starting one takes about a second of a core, to import transformers.
 """
 
 from __future__ import annotations
@@ -11,14 +14,18 @@ import pickle
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any, cast
 
+from ft_core.config.schema.dataset_type import FunctionSource, is_function
 from ft_core.data.sieve import Sieved, batch_sieve
 from ft_core.data.tokenize import NumberedRow
 from ft_core.errors import DataError
@@ -29,7 +36,10 @@ if TYPE_CHECKING:
     from ft_core.config import Config, Dataset
 
 PATIENCE = 4.0
-"""Seconds of work in this process before others are started: about what it takes to start one."""
+"""Seconds of work in this process before others are started: what they take to start is soon made up for."""
+
+THREADS = 3
+"""How many threads work at most: what a row takes besides the tokenizer is about a third, which one thread does at a time."""
 
 AHEAD = 4
 """Batches for each process that may wait for an earlier one to be done."""
@@ -69,20 +79,43 @@ def sieve_batches(
     """
     sieve = batch_sieve(config, tokenizer, dataset)
     remaining = iter(batches)
-    until = time.monotonic() + PATIENCE
-    for batch in remaining:
-        yield sieve(batch)
-        if processes > 1 and time.monotonic() >= until:
-            break
-    else:
+    if processes == 1:
+        yield from map(sieve, remaining)
         return
+    kind = dataset.type
+    function = isinstance(kind, FunctionSource) or (isinstance(kind, str) and is_function(kind))
+    # A function of the user's may be no friend of threads.
+    threads = 1 if function else min(processes, THREADS)
+    until = time.monotonic() + PATIENCE
+    yield from _in_threads(sieve, remaining, threads, lambda: time.monotonic() < until)
+    first = next(remaining, None)
+    if first is None:
+        return
+    remaining = chain([first], remaining)
     with Workers((_without_tables(config), tokenizer, dataset.with_table(None)), processes) as workers:
-        while not workers.ready:
-            batch = next(remaining, None)
-            if batch is None:
-                return
-            yield sieve(batch)
+        yield from _in_threads(sieve, remaining, threads, lambda: not workers.ready)
         yield from workers.map(remaining)
+
+
+def _in_threads(
+    sieve: Callable[[Sequence[NumberedRow]], Sieved],
+    batches: Iterator[Sequence[NumberedRow]],
+    count: int,
+    goes_on: Callable[[], bool],
+) -> Generator[Sieved]:
+    """Yield what is kept of each batch, in their order, and take no further one when `goes_on` says no."""
+    with ThreadPoolExecutor(count) as pool:
+        futures: deque[Future[Sieved]] = deque()
+        try:
+            while True:
+                while len(futures) <= count and goes_on() and (batch := next(batches, None)) is not None:
+                    futures.append(pool.submit(sieve, batch))
+                if not futures:
+                    return
+                yield futures.popleft().result()
+        finally:
+            for future in futures:
+                future.cancel()
 
 
 class Workers:

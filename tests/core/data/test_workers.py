@@ -30,6 +30,16 @@ def killed(row):
     return "Which?", row["text"]
 """
 
+THREADS = """
+import threading
+
+seen = set()
+
+def threads(row):
+    seen.add(threading.get_ident())
+    return "Which?", str(len(seen))
+"""
+
 SLOW = """
 import time
 
@@ -111,6 +121,46 @@ def test_rows_are_read_no_further_ahead_than_needed(make_config: MakeConfig, tok
         assert len(children()) == 2
     assert len(taken) <= 3 + 2 * workers.AHEAD
     assert children() == []
+
+
+def test_threads_give_what_one_process_gives_and_take_no_more_than_they_need(
+    make_config: MakeConfig, tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "PATIENCE", 60.0)
+    monkeypatch.setattr(workers, "Workers", None)
+    config = make_config({"type": "completion"}, min_sample_len=5)
+    dataset = config.datasets[0]
+    one = [facts(each) for each in sieve_batches(config, tokenizer, dataset, batches(2000), processes=1)]
+    taken: list[int] = []
+    source = (taken.append(batch[0][0]) or batch for batch in batches(2000))
+    several: list[Any] = []
+    for given, each in enumerate(sieve_batches(config, tokenizer, dataset, source, processes=8)):
+        assert len(taken) - given <= workers.THREADS + 1
+        several.append(facts(each))
+    assert several == one
+
+
+def test_a_function_of_the_users_is_called_in_one_thread(
+    make_config: MakeConfig, tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "PATIENCE", 60.0)
+    (tmp_path / "function.py").write_text(THREADS)
+    config = make_config({"type": f"{tmp_path}/function.py:threads"})
+    results = sieve_batches(config, tokenizer, config.datasets[0], batches(1000), processes=8)
+    texts = {text for each in results for text in each.block.texts}
+    assert texts == {b"Which?1<|im_end|>"}
+
+
+def test_rows_that_are_not_wanted_are_not_waited_for(
+    make_config: MakeConfig, tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "PATIENCE", 60.0)
+    config = make_config({"type": "completion"})
+    taken: list[int] = []
+    source = (taken.append(batch[0][0]) or batch for batch in batches(5000))
+    with closing(sieve_batches(config, tokenizer, config.datasets[0], source, processes=2)) as results:
+        next(results)
+    assert len(taken) == 3
 
 
 def test_one_process_starts_no_other(
