@@ -109,13 +109,14 @@ describe('the list', () => {
 });
 
 describe('a filter', () => {
-  it('is a chip with its count, and gone where the pass found none', async () => {
+  it('is a chip with its count, and not there where no pass has found any', async () => {
     const { texts, progress } = await opened();
-    expect(texts('.ft-filter')).toEqual(['All100', 'Broken', 'Truncated', 'Thinking', 'Longest', 'Random']);
+    progress();
+    expect(texts('.ft-filter')).toEqual(['All100', 'Random']);
     progress({ scan: { state: 'running', done: 50 } }, { counts: { truncated: 1200 } });
     expect(texts('.ft-filter').slice(1, 4)).toEqual(['Broken…', 'Truncated1,200…', 'Thinking…']);
     progress({ scan: { state: 'cancelled', done: 60 } }, { counts: { truncated: 1300 } });
-    expect(texts('.ft-filter').slice(1, 4)).toEqual(['Broken', 'Truncated1,300+', 'Thinking']);
+    expect(texts('.ft-filter')).toEqual(['All100', 'Truncated1,300+', 'Longest', 'Random']);
     progress({ scan: { state: 'done', done: 100 } }, { counts: { truncated: 2000 } });
     expect(texts('.ft-filter')).toEqual(['All100', 'Truncated2,000', 'Longest', 'Random']);
   });
@@ -146,10 +147,14 @@ describe('a filter', () => {
   });
 
   it('says that there are none so far, or none', async () => {
-    const { box, reply, texts } = await opened();
+    const { box, reply, texts, progress } = await opened();
     box('[data-filter=thinking]').click();
     await reply('list', { total: 0, complete: false, start: 0, rows: [] });
     expect(texts('.ft-rows-empty')).toEqual(['None so far.']);
+    progress();
+    box('[data-filter=truncated]').click();
+    await reply('list', { total: 0, complete: false, start: 0, rows: [] });
+    expect(texts('.ft-rows-empty')).toEqual(['Count all rows to find these.']);
     box('[data-filter=broken]').click();
     await reply('list', { total: 0, complete: true, start: 0, rows: [] });
     expect(texts('.ft-rows-empty')).toEqual(['No rows.']);

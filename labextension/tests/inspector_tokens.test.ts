@@ -136,6 +136,24 @@ describe('lines', () => {
     expect([0, 2, 3, 4, 5, 8, 9].map(token => lines.of(token))).toEqual([0, 0, 1, 1, 2, 3, 4]);
   });
 
+  it('begin with a message, not with what the template wrote after one', () => {
+    const texts = ['user', '\n', 'Hi', '<|im_end|>', '\n', 'assistant', '\n', 'I'];
+    const { tokens } = held(
+      texts.map(text => ({ text })),
+      [
+        span(0, 2, 'template', null, false),
+        span(2, 4, 'user', 0, false),
+        span(4, 7, 'template', null, false),
+        span(7, 8, 'assistant', 1, true),
+      ],
+    );
+    const lines = new Lines(measure);
+    lines.lay(tokens, 'tokens', 1000);
+    expect(starts(lines)).toEqual([0, 2, 5, 7]);
+    lines.lay(tokens, 'ids', 1000);
+    expect(starts(lines)).toEqual([0, 2, 7]);
+  });
+
   it('hold a token that is wider than they are', () => {
     const { tokens } = held(CHAT);
     const lines = new Lines(measure);

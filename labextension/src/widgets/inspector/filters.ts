@@ -77,14 +77,15 @@ export function filters(choose: (filter: string | null) => void): Filters {
     showProgress: ({ counts, jobs }) => {
       const { state } = jobs.scan;
       for (const [name, { button, count }] of chips) {
-        if (name === '' || ORDERS.some(order => order.name === name)) {
-          continue;
-        }
         const found = counts[name] ?? 0;
         const more = state === 'done' ? '' : state === 'running' ? '…' : '+';
-        setText(count, found > 0 ? `${whole(found)}${more}` : state === 'running' ? '…' : '');
-        // What is chosen stays, so that it can be left again.
-        button.hidden = state === 'done' && found === 0 && name !== chosen;
+        const flag = button.dataset.severity !== '';
+        if (flag) {
+          setText(count, found > 0 ? `${whole(found)}${more}` : '…');
+        }
+        // Only a pass finds these rows. What is chosen stays, so that it can be left again.
+        const useless = flag ? found === 0 && state !== 'running' : name === 'longest' && state === 'idle';
+        button.hidden = useless && name !== chosen;
       }
     },
   };

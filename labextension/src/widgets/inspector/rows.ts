@@ -46,6 +46,8 @@ export function rows(ask: Inspector['ask'], opened: (place: number) => void): Ro
   let known = new Map<number, ListRow>();
   let total = 0;
   let complete = true;
+  /** Whether a pass or a search goes on that may find more rows. */
+  let counting = true;
   /** Index in this view of the chosen row, -1 where it is not among those known. */
   let active = -1;
   let place = -1;
@@ -160,7 +162,9 @@ export function rows(ask: Inspector['ask'], opened: (place: number) => void): Ro
         window.redraw(index);
       }
     });
-    explain(total > 0 ? '' : complete ? 'No rows.' : 'None so far.');
+    explain(
+      total > 0 ? '' : complete ? 'No rows.' : counting ? 'None so far.' : 'Count all rows to find these.',
+    );
     if (grown) {
       window.resize(total);
     } else if (again || list.length > 0) {
@@ -262,6 +266,7 @@ export function rows(ask: Inspector['ask'], opened: (place: number) => void): Ro
       }
     },
     refresh: ({ scan, search }) => {
+      counting = scan.state === 'running' || search.state === 'running';
       const { start, stop } = around();
       let unknown = !complete;
       for (let index = start; index < stop; index += 1) {

@@ -142,9 +142,9 @@ export function samplePane(
       inRow,
       copyAll,
     ),
-    facts,
+    element('div', { class: 'ft-sample-line' }, facts, legend),
     trouble,
-    element('div', { class: 'ft-sample-tools' }, views, rawToggle, legend, find.element),
+    element('div', { class: 'ft-sample-tools' }, views, rawToggle, find.element),
     body,
     detail.element,
   );

@@ -1,6 +1,7 @@
 /** A sample as running text, with what is trained underlined. */
 
 import { element } from '../shared/dom';
+import { TEMPLATE } from './sample_tokens';
 import type { SampleTokens } from './sample_tokens';
 import { readable } from './signs';
 
@@ -41,7 +42,7 @@ function paragraphs(tokens: SampleTokens): HTMLElement[] {
       const to = Math.min(end, from + PARAGRAPH);
       const paragraph = element('div', { class: 'ft-running-part' });
       paragraph.dataset.role = role;
-      if (from === start) {
+      if (from === start && role !== TEMPLATE) {
         paragraph.append(
           element('div', { class: 'ft-running-who' }, turn === null ? role : `${turn + 1} ${role}`),
         );

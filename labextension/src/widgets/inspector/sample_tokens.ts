@@ -34,7 +34,8 @@ export interface Section {
 }
 
 const UNKNOWN: Piece = { text: '', bytes: '', special: false, partial: false };
-const TEMPLATE = 'template';
+/** The role of what a chat template wrote around the messages. */
+export const TEMPLATE = 'template';
 
 export class SampleTokens {
   readonly inputIds: Int32Array;

@@ -1,5 +1,6 @@
 /** Where the lines of tokens break, and how wide a token is. */
 
+import { TEMPLATE } from './sample_tokens';
 import type { Section, SampleTokens } from './sample_tokens';
 import { pieces } from './signs';
 import type { Piece as Sign } from './signs';
@@ -50,8 +51,8 @@ export interface Line {
 /**
  * The lines of a sample in a width.
  *
- * A line ends where it is full, after a token that ends a line of the text, and where a turn ends; so a line has one
- * author. Each section of tokens has its own lines, because those of later ones may be known before those of earlier
+ * A line ends where it is full, after a token that ends a line of the text, and where a message begins; what the template
+ * wrote after one goes on in its line. Each section of tokens has its own lines, because those of later ones may be known before those of earlier
  * ones; how many lines the missing ones will be is a guess.
  */
 export class Lines {
@@ -130,12 +131,15 @@ export class Lines {
     let ended = true;
     for (let token = section.start; token < section.end; token += 1) {
       const wide = this.width(tokens, token, labels);
-      if (ended || token >= turnEnd || wide > room) {
+      let begins = false;
+      if (token >= turnEnd) {
+        const turn = tokens.turn(token);
+        turnEnd = turn?.end ?? section.end;
+        begins = turn?.role !== TEMPLATE;
+      }
+      if (ended || begins || wide > room) {
         starts.push(token);
         room = width;
-        if (token >= turnEnd) {
-          turnEnd = tokens.turn(token)?.end ?? section.end;
-        }
       }
       room -= wide;
       ended = labels === 'tokens' && tokens.piece(token).text.endsWith('\n');
