@@ -67,9 +67,11 @@ def test_a_saved_tokenizer_makes_the_same_ids(make_config: Callable[..., Config]
     config = make_config(
         tokens=["<a>", "hello"],
         added_tokens_overrides={5: "<think>"},
-        special_tokens={"eos_token": "<|new|>", "additional_special_tokens": ["<t>"]},
+        special_tokens={"eos_token": "<|new|>", "additional_special_tokens": ["<t>", "<u>"]},
     )
     tokenizer = load_tokenizer(config)
+    own = load_tokenizer(make_config()).extra_special_tokens
+    assert tokenizer.extra_special_tokens == [*own, "<t>", "<u>"]
     tokenizer.save_pretrained(tmp_path / "saved")
     again = AutoTokenizer.from_pretrained(tmp_path / "saved")
     text = "x<think>hellohello <a><t>y<|new|>"
