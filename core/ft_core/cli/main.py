@@ -14,13 +14,14 @@ from types import ModuleType
 from typing import NoReturn
 
 from ft_core import __version__
-from ft_core.cli import attach, explain, fetch, logs, plan, preprocess, runs, stop, train
+from ft_core.cli import attach, explain, fetch, inspect, logs, plan, preprocess, runs, stop, train
 from ft_core.errors import FtError
 
 VERBS: dict[str, ModuleType] = {
     "train": train,
     "plan": plan,
     "preprocess": preprocess,
+    "inspect": inspect,
     "runs": runs,
     "attach": attach,
     "stop": stop,
