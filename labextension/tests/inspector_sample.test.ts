@@ -168,6 +168,7 @@ describe('tokens', () => {
       'bytes48 69',
       'label-100, not trained',
     ]);
+    expect(box('[data-token="3"]').getAttribute('aria-describedby')).toBe(box('.ft-rule').id);
     pointAt(box('[data-token="8"]'));
     box('.ft-tokens').dispatchEvent(new Event('pointerleave'));
     expect(facts()[0]).toBe('token4');

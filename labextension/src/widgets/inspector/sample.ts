@@ -112,7 +112,7 @@ export function samplePane(
   const detail = tokenDetail(token => grid.markSpan(token));
   const pointAt = (token: number | null): void =>
     detail.show(tokens, token, loss?.values[token ?? -1] ?? NaN, loss?.model ?? '');
-  const grid = tokenGrid({ token: pointAt, missing: token => void fetch(token) });
+  const grid = tokenGrid({ token: pointAt, missing: token => void fetch(token) }, detail.rule);
   const text = sampleText();
   const find = finder({ found: grid.found, go: token => grid.go(token), loaded: () => grid.extend() });
   const box = (kind: Record<string, string | boolean>, words: string): HTMLElement =>

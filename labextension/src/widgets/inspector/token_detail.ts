@@ -12,6 +12,8 @@ const LONGEST = 160;
 
 export interface TokenDetail {
   element: HTMLElement;
+  /** The id of the sentence that says why a token has its label. */
+  rule: string;
   /** Show a token, with its loss where a model is named; null shows how to see one. */
   show(tokens: SampleTokens | null, token: number | null, loss: number, model: string): void;
 }
@@ -19,6 +21,7 @@ export interface TokenDetail {
 /** `pressRule` is called with a token whose span is asked for. */
 export function tokenDetail(pressRule: (token: number) => void): TokenDetail {
   let shown = 0;
+  const ruleId = `ft-rule-${Math.random().toString(36).slice(2)}`;
   const hint = element(
     'p',
     { class: 'ft-detail-hint' },
@@ -48,11 +51,13 @@ export function tokenDetail(pressRule: (token: number) => void): TokenDetail {
   const rule = element('button', {
     type: 'button',
     class: 'ft-rule',
+    id: ruleId,
     title: 'Mark all tokens that this rule decided',
   });
   rule.addEventListener('click', () => pressRule(shown));
   const facts = element('div', { class: 'ft-detail-whole', hidden: true }, list, rule);
   return {
+    rule: ruleId,
     element: element('div', { class: 'ft-detail', 'aria-label': 'token', role: 'group' }, hint, facts),
     show: (tokens, at, value, model) => {
       const nothing = !tokens || at === null || at >= tokens.length;

@@ -41,7 +41,8 @@ export interface GridEvents {
   missing(token: number): void;
 }
 
-export function tokenGrid(events: GridEvents): TokenGrid {
+/** `detail` is the id of what describes the chosen token. */
+export function tokenGrid(events: GridEvents, detail: string): TokenGrid {
   let tokens: SampleTokens | null = null;
   let labels: Labels = 'tokens';
   let lines = new Lines(() => 0);
@@ -154,7 +155,7 @@ export function tokenGrid(events: GridEvents): TokenGrid {
       box.dataset.span = '';
     }
     if (token === chosen) {
-      box.dataset.chosen = '';
+      mark(box);
     }
     if (losses) {
       box.dataset.loss = lossStep(losses.values[token] ?? NaN, losses.model);
@@ -172,6 +173,14 @@ export function tokenGrid(events: GridEvents): TokenGrid {
     return box;
   };
 
+  const mark = (token: HTMLElement | null): void => {
+    token?.setAttribute('data-chosen', '');
+    token?.setAttribute('aria-describedby', detail);
+  };
+  const unmark = (token: HTMLElement | null): void => {
+    token?.removeAttribute('data-chosen');
+    token?.removeAttribute('aria-describedby');
+  };
   const boxOf = (token: number): HTMLElement | null =>
     view.at(lines.of(token))?.querySelector(`[data-token="${token}"]`) ?? null;
   const go = (token: number, focus = false): void => {
@@ -179,11 +188,11 @@ export function tokenGrid(events: GridEvents): TokenGrid {
       return;
     }
     const to = Math.max(0, Math.min(tokens.length - 1, token));
-    boxOf(chosen)?.removeAttribute('data-chosen');
+    unmark(boxOf(chosen));
     chosen = to;
     view.reveal(lines.of(to));
     const after = boxOf(to);
-    after?.setAttribute('data-chosen', '');
+    mark(after);
     if (focus) {
       after?.focus({ preventScroll: true });
     }
