@@ -26,9 +26,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ft_core.data.tokenize import BATCH
 from ft_core.data.write_tables import write_tables
-from ft_core.errors import DataError, FtError
+from ft_core.errors import FtError
 from ft_core.inspection.background_process import Frame, PassName, Share
 from ft_core.inspection.job import Job, JobState
+from ft_core.inspection.rows import datasets_of
 
 if TYPE_CHECKING:
     from ft_core.config import Config
@@ -115,6 +116,11 @@ class Pass:
     def _start(self, config: Config, resources: ExitStack) -> list[Connection]:
         """Start the processes, and give each its share."""
         processes = process_count(self._rows)
+        names = {
+            file.path: variable.path
+            for (variable, _), (file, _) in zip(datasets_of(self._config), datasets_of(config), strict=True)
+            if variable.table is not None
+        }
         connections: list[Connection] = []
         for number in range(processes):
             ours, process = _start_process()
@@ -126,7 +132,7 @@ class Pass:
                 if self._state != "running":
                     return []
             connections.append(ours)
-            ours.send(Share(self._name, config, number, processes, self._text))
+            ours.send(Share(self._name, config, number, processes, names, self._text))
         return connections
 
     def _follow(self, connections: list[Connection]) -> None:
@@ -136,7 +142,7 @@ class Pass:
             for ready in wait(list(open_ones)):
                 connection = cast("Connection", ready)
                 try:
-                    given: Frame | FtError | str | None = connection.recv()
+                    given: Frame | FtError | None = connection.recv()
                 except (EOFError, ConnectionResetError):
                     if self.job.state == "running":
                         self._end("failed", "A process that goes through the rows was ended from outside.")
@@ -148,7 +154,7 @@ class Pass:
                     with self._lock:
                         self._done += given.stop - given.first
                 else:
-                    raise given if isinstance(given, FtError) else DataError(given)
+                    raise given
         self._end("done")
 
 

@@ -10,15 +10,15 @@ import gc
 import os
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ft_core.errors import FtError
+from ft_core.errors import DataError, FtError
 from ft_core.inspection.lines import open_lines
 from ft_core.inspection.look import DatasetLook
 from ft_core.inspection.parity import parity_check
@@ -48,6 +48,8 @@ class Share:
         Whose rows; none of its datasets is a variable of the notebook.
     number, processes
         It takes every batch whose number leaves `number` when divided by `processes`.
+    names
+        What the notebook calls the files that stand for its variables, by their paths.
     text
         What is searched.
     """
@@ -56,6 +58,7 @@ class Share:
     config: Config
     number: int
     processes: int
+    names: Mapping[str, str]
     text: str = ""
 
 
@@ -71,7 +74,7 @@ class Frame:
 def main(descriptor: int) -> None:
     """Serve the connection at a file descriptor: receive a `Share`, send a `Frame` for each batch, and None at the end.
 
-    An exception that ends the pass is sent instead: an FtError as it is, any other as the text of its traceback.
+    An error that ends the pass is sent instead.
     """
     # As many of these processes run as there are cores.
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
@@ -85,11 +88,13 @@ def main(descriptor: int) -> None:
                     connection.send(frame)
                 connection.send(None)
             except FtError as error:
-                connection.send(error)
+                connection.send(_renamed(error, share.names))
             except OSError:
                 raise
-            except Exception:  # noqa: BLE001 - a fault of ours, which the parent tells as it is
-                connection.send(traceback.format_exc())
+            except Exception as error:  # noqa: BLE001 - a fault of ours or of a library; the server's log has it whole
+                traceback.print_exc()
+                reason = (str(error).strip().splitlines() or [""])[0]
+                connection.send(DataError(f"The pass ended by {type(error).__name__}: {reason}"))
         except (EOFError, OSError):
             return
 
@@ -118,7 +123,21 @@ def _scan(share: Share, rows: RowList) -> Find:
     tokenizer = load_tokenizer(share.config)
     scanners = [Scanner(DatasetLook(share.config, each.dataset, tokenizer)) for each in rows.datasets]
     reader = _Reader(rows)
-    return lambda batch: scanners[batch.dataset].scan(reader.rows(batch))
+
+    def find(batch: Batch) -> Any:
+        scanned = scanners[batch.dataset].scan(reader.rows(batch))
+        told = tuple((place, _renamed(error, share.names)) for place, error in scanned.broken)
+        return replace(scanned, broken=told)
+
+    return find
+
+
+def _renamed(error: FtError, names: Mapping[str, str]) -> FtError:
+    """Return an error in whose message variables have their own names."""
+    message = error.message
+    for path, name in names.items():
+        message = message.replace(path, name)
+    return DataError(message, error.fix)
 
 
 def _search(share: Share, rows: RowList) -> Find:

@@ -97,12 +97,14 @@ def seen_in(sample: Sample, row: Mapping[str, Any], dataset: Dataset) -> Convers
     messages = row.get(dataset.field_messages)
     if not isinstance(messages, list) or row.get("system") or dataset.drop_system_message:
         return None
-    key = dataset.field_thinking or thinking_key(dataset)
-    if any(key in message for message in cast("list[Any]", messages)):
-        return None
+    key, name = dataset.field_thinking or thinking_key(dataset), dataset.message_property_mappings["content"]
+    for message in cast("list[Mapping[str, Any]]", messages):
+        content = message.get(name)
+        if key in message or not isinstance(content, str) or "</think>" in content:
+            return None
     last, turns = "", set[int]()
     for span in sample.spans:
-        if span.role not in _PLAIN or "</think>" in span.text:
+        if span.role not in _PLAIN:
             return None
         if span.turn is not None and "end of turn" not in span.rule and span.text.strip():
             last = span.role

@@ -16,7 +16,8 @@ FEW = 10
 """Samples below which a share says nothing."""
 
 ALIKE = 0.5
-"""Share of the samples from which on one answer is too many."""
+ALIKE_SHORT = 0.9
+"""Share of the samples above which one answer is too many, and the same where the answers are labels."""
 
 SHORT = 3
 """Trained tokens that most answers have at most where they are told to be short."""
@@ -82,7 +83,7 @@ def _equal_answers(given: Set) -> Finding | None:
     answers, amounts = np.unique(columns.answer[kept], return_counts=True)
     most = int(amounts.argmax())
     share = float(amounts[most] / amounts.sum())
-    if share < ALIKE:
+    if share <= (ALIKE_SHORT if np.median(columns.trained[kept]) <= SHORT else ALIKE):
         return None
     alike = kept & (columns.answer == answers[most])
     return set_finding(
