@@ -36,7 +36,7 @@ const PADDED: PackingLayout = {
 };
 
 /** A row of samples so long, whose places count from ten times its number. */
-function aRow(row: number, lengths = [40, 30, 20]): PackedRow {
+function aRow(row: number, lengths = [40, 30, 20], width = 100): PackedRow {
   return {
     row,
     segments: lengths.map((length, at) => ({
@@ -46,6 +46,7 @@ function aRow(row: number, lengths = [40, 30, 20]): PackedRow {
       trained: length / 2,
     })),
     tokens: lengths.reduce((sum, length) => sum + length, 0),
+    width,
   };
 }
 
@@ -80,8 +81,7 @@ async function open(view = aView()) {
 
 describe('a packed row', () => {
   it('has its narrow neighbours drawn together', () => {
-    const segments = aRow(0, [50, 1, 1, 1, 40, 1]).segments;
-    expect(pieces(segments, 400)).toEqual([
+    expect(pieces(aRow(0, [50, 1, 1, 1, 40, 1]), 400)).toEqual([
       { first: 0, stop: 1, length: 50 },
       { first: 1, stop: 4, length: 3 },
       { first: 4, stop: 5, length: 40 },
@@ -90,7 +90,7 @@ describe('a packed row', () => {
   });
 
   it('of many short samples has no piece much wider than a 25th of it', () => {
-    const found = pieces(aRow(0, Array<number>(100).fill(4)).segments, 1000);
+    const found = pieces(aRow(0, Array<number>(100).fill(4)), 1000);
     expect(found.map(({ length }) => length)).toEqual([...Array<number>(10).fill(40)]);
     expect(found.at(-1)).toEqual({ first: 90, stop: 100, length: 40 });
   });
@@ -104,10 +104,18 @@ describe('a packed row', () => {
       'segment 3, row 43 of the set (sample 2), 20 tokens',
       'padding, 10 tokens',
     ]);
-    expect(cells.map(cell => cell.style.width)).toEqual(['40%', '30%', '20%', '']);
+    expect(cells.map(cell => cell.style.width)).toEqual(['40%', '30%', '20%', '10%']);
     expect(cells.map(cell => cell.dataset.colour)).toEqual(['0', '1', '2', undefined]);
     expect(cells.map(cell => cell.textContent)).toEqual(['140', '230', '320', '']);
     expect(cells[0]?.style.getPropertyValue('--ft-trained')).toBe('50%');
+  });
+
+  it.each([
+    ['narrower than others is no wider than it is', [40], 80, 100, ['40%', '40%']],
+    ['too long for others fills its bar', [200], 200, 100, ['100%']],
+  ])('%s', (_, lengths, width, capacity, widths) => {
+    const bar = packedBar(aRow(0, lengths, width), capacity, 'x');
+    expect([...bar.children].map(cell => (cell as HTMLElement).style.width)).toEqual(widths);
   });
 
   it('that is full has no padding', () => {
@@ -154,7 +162,12 @@ describe('the mask of a row', () => {
       [0, 3, 5],
       'Position ids start again with each of the 2 samples, and count up to 2.',
     ],
-    [[0, 1, 2, 3, 4, 5], [0], 'Position ids start 1 time for 3 documents, and count up to 5.'],
+    [[0, 1, 2, 3, 4, 5], [0], 'Position ids start 1 time for 3 documents, and count up to 4.'],
+    [
+      [0, 1, 2, 0, 1, 9],
+      [0, 3, 5],
+      'Position ids start again with each of the 2 samples, and count up to 2.',
+    ],
   ])('stands beside positions that start again: %j', (positions, starts, words) => {
     const strip = positionStrip(Int32Array.from(positions), ids);
     expect(restarts(Int32Array.from(positions))).toEqual(starts);
@@ -288,7 +301,7 @@ describe('packing', () => {
 
   it('tells of short samples that are drawn as one', async () => {
     const layouts = [{ ...PACKED, capacity: 1000 }];
-    const { el } = await open(aView({ layouts, total: 1, rows: [aRow(0, [3, 3, 900])] }));
+    const { el } = await open(aView({ layouts, total: 1, rows: [aRow(0, [3, 3, 900], 1000)] }));
     const cell = one(el, '.ft-pack-segment[data-many]');
     cell.dispatchEvent(new MouseEvent('mouseover', { bubbles: true }));
     expect(text(el, '.ft-pack-detail')).toBe('Row 1, segments 1 to 2, 6 tokens');

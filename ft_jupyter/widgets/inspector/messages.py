@@ -217,7 +217,8 @@ def packed_row_message(packed: Packed, layout: Layout, row: int) -> dict[str, An
         }
         for index in layout.bins[row].tolist()
     ]
-    return {"row": row, "segments": segments, "tokens": sum(each["length"] for each in segments)}
+    tokens = sum(each["length"] for each in segments)
+    return {"row": row, "segments": segments, "tokens": tokens, "width": int(layout.widths[row])}
 
 
 def pack_message(layout: str, row: int, pack: Pack, tokens: TokenTable) -> Message:

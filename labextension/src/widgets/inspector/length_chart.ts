@@ -10,7 +10,8 @@ import type { Summary } from './protocol';
 /** How far beyond the last bar, as a share of all, the line of sequence_len is still drawn. */
 const REACH = 1.3;
 
-const CONFIG = { displaylogo: false, modeBarButtonsToRemove: ['select2d', 'lasso2d', 'autoScale2d'] };
+/** A drag zooms and a double click goes back; buttons would lie over the line's name. */
+const CONFIG = { displayModeBar: false };
 
 type Lengths = Pick<Summary, 'edges' | 'counts'>;
 
@@ -226,7 +227,6 @@ function layout(root: HTMLElement, lengths: Lengths, sequenceLen: number, logari
       bordercolor: line,
       font: { color: strong },
     },
-    modebar: { bgcolor: 'rgba(0,0,0,0)', color: line, activecolor: text },
     uirevision: `${logarithmic}`,
   };
 }

@@ -89,12 +89,16 @@ function inWords(samples: Document[], length: number): string {
 /** The position ids of a row as a line that rises in each sample and starts again at the next. */
 export function positionStrip(positions: Int32Array, ids: Int32Array): HTMLElement {
   const starts = restarts(positions);
-  const most = positions.reduce((most, position) => Math.max(most, position), 1);
+  // What the padding counts up to is of no interest.
+  const most = positions.reduce((most, position, at) => (ids[at] ? Math.max(most, position) : most), 1);
   const [width, height] = [1000, 40];
   const x = (at: number): number => (at / Math.max(1, positions.length)) * width;
   const y = (position: number): number => height - (position / most) * height;
   const line = starts
     .map((start, at) => {
+      if (!ids[start]) {
+        return '';
+      }
       const last = (starts[at + 1] ?? positions.length) - 1;
       return `M${x(start)} ${y(positions[start] ?? 0)}L${x(last + 1)} ${y(positions[last] ?? 0)}`;
     })

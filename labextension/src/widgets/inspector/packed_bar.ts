@@ -23,13 +23,14 @@ export interface Piece {
 }
 
 /** The pieces of a row: wide segments alone, narrow neighbours together. */
-export function pieces(segments: Segment[], capacity: number): Piece[] {
+export function pieces(row: PackedRow, capacity: number): Piece[] {
+  const all = scale(row, capacity);
   const made: Piece[] = [];
   let joining = false;
-  segments.forEach(({ length }, at) => {
+  row.segments.forEach(({ length }, at) => {
     const last = made.at(-1);
-    const narrow = length < capacity * NARROWEST;
-    if (last && joining && narrow && last.length < capacity * TOGETHER) {
+    const narrow = length < all * NARROWEST;
+    if (last && joining && narrow && last.length < all * TOGETHER) {
       last.stop = at + 1;
       last.length += length;
     } else {
@@ -40,6 +41,11 @@ export function pieces(segments: Segment[], capacity: number): Piece[] {
   return made;
 }
 
+/** Tokens that the width of the page stands for: those of a full row, or more where a sample is too long for one. */
+function scale(row: PackedRow, capacity: number): number {
+  return Math.max(capacity, row.width);
+}
+
 /**
  * The cell of each piece, and the padding after them. A cell's `data-segment` is the first of its segments.
  *
@@ -47,9 +53,9 @@ export function pieces(segments: Segment[], capacity: number): Piece[] {
  */
 export function packedBar(row: PackedRow, capacity: number, id: string): HTMLElement {
   const bar = element('div', { class: 'ft-pack-bar', role: 'presentation' });
-  pieces(row.segments, capacity).forEach((piece, column) => {
+  pieces(row, capacity).forEach((piece, column) => {
     const segment = row.segments[piece.first];
-    const share = piece.length / capacity;
+    const share = piece.length / scale(row, capacity);
     const cell = element(
       'div',
       {
@@ -72,14 +78,14 @@ export function packedBar(row: PackedRow, capacity: number, id: string): HTMLEle
     );
     bar.append(cell);
   });
-  if (row.tokens < capacity) {
-    bar.append(
-      element('div', {
-        class: 'ft-pack-padding',
-        role: 'gridcell',
-        'aria-label': `padding, ${whole(capacity - row.tokens)} tokens`,
-      }),
-    );
+  if (row.tokens < row.width) {
+    const padding = element('div', {
+      class: 'ft-pack-padding',
+      role: 'gridcell',
+      'aria-label': `padding, ${whole(row.width - row.tokens)} tokens`,
+    });
+    padding.style.width = `${((row.width - row.tokens) / scale(row, capacity)) * 100}%`;
+    bar.append(padding);
   }
   return bar;
 }
@@ -101,7 +107,7 @@ export function segmentWords({ row, segments }: PackedRow, at: number): string {
 
 /** What is known of the piece that begins with segment `first`. */
 export function pieceWords(row: PackedRow, first: number, capacity: number): string {
-  const piece = pieces(row.segments, capacity).find(piece => piece.first === first);
+  const piece = pieces(row, capacity).find(piece => piece.first === first);
   const segment = row.segments[first];
   return piece && segment && piece.stop > first + 1
     ? `Row ${whole(row.row + 1)}, ${cellWords(piece, segment)}`

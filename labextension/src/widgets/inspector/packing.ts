@@ -90,7 +90,7 @@ export function packingPanel(inspector: Inspector): Panel {
       },
       element('span', { class: 'ft-pack-number', role: 'rowheader' }, whole(row + 1)),
       packed ? packedBar(packed, capacity(), id) : element('div', { class: 'ft-pack-waiting' }),
-      element('span', { class: 'ft-pack-fill' }, packed ? percent(packed.tokens, capacity()) : ''),
+      element('span', { class: 'ft-pack-fill' }, packed ? percent(packed.tokens, packed.width) : ''),
     );
     if (row === chosen.row) {
       chosenCell(made)?.setAttribute('data-chosen', '');
@@ -99,8 +99,8 @@ export function packingPanel(inspector: Inspector): Panel {
   };
   /** The cell of the chosen segment, in the element of its row. */
   const chosenCell = (made: HTMLElement | undefined): Element | null | undefined => {
-    const segments = rowAt(chosen.row)?.segments ?? [];
-    const piece = pieces(segments, capacity()).find(({ stop }) => stop > chosen.segment);
+    const packed = rowAt(chosen.row);
+    const piece = packed && pieces(packed, capacity()).find(({ stop }) => stop > chosen.segment);
     return piece && made?.querySelector(`[data-segment="${piece.first}"]`);
   };
   const fetchRows = (start: number, stop: number): void => {

@@ -211,7 +211,10 @@ export interface PackedRow {
   row: number;
   /** Of each segment: the place and sample it is of, and its tokens. */
   segments: { place: number; sample: number; length: number; trained: number }[];
+  /** Of all segments. */
   tokens: number;
+  /** Tokens with the padding. */
+  width: number;
 }
 
 export interface PackingView {
