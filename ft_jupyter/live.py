@@ -7,6 +7,7 @@ id, and replaced by plain HTML as soon as the run is over; that is what the note
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from IPython.display import HTML, DisplayHandle, display
 
@@ -16,6 +17,9 @@ from ft_jupyter.run import Run
 from ft_jupyter.sentences import show_as
 from ft_jupyter.widgets.run_view import RunView
 
+if TYPE_CHECKING:
+    from ft_jupyter.widgets.inspector import InspectorView
+
 
 def show(run: Run) -> None:
     """Draw `run` in the current cell: live while it trains, as a report when it is over; returns at once."""
@@ -24,8 +28,18 @@ def show(run: Run) -> None:
         return
     view, handle = RunView(run), DisplayHandle()
     handle.display(view)
+    below = DisplayHandle()
+    below.display(HTML(""))
+    view.on_inspect(lambda: below.update(_inspector(run)))
     view.follow()
     view.when_over(lambda: handle.update(run.report()))
+
+
+def _inspector(run: Run) -> InspectorView:
+    """Return an inspector of what `run` trains on."""
+    from ft_jupyter import api
+
+    return api.inspect(run)
 
 
 def wait_for(run: Run) -> None:

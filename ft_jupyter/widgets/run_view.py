@@ -19,7 +19,7 @@ from weakref import WeakSet
 import anywidget
 import traitlets
 
-from ft_core.errors import FtError
+from ft_core.errors import FtError, RunError
 from ft_core.runs import Run
 from ft_jupyter.widgets import front_end
 from ft_jupyter.widgets.run_feed import RunFeed, Warned
@@ -52,6 +52,7 @@ class RunView(anywidget.AnyWidget):
         self._heard = False
         self._sequence = 0
         self._when_over: list[Callable[[], None]] = []
+        self._inspect: Callable[[], None] | None = None
         self._thread: threading.Thread | None = None
         self.run = run
         self.feed = RunFeed(run)
@@ -77,6 +78,10 @@ class RunView(anywidget.AnyWidget):
                 self._when_over.append(do)
                 return
         do()
+
+    def on_inspect(self, do: Callable[[], None]) -> None:
+        """Call `do`, on a thread of its own, when the page asks to see the run's data."""
+        self._inspect = do
 
     def wait(self) -> None:
         """Block until the run is over or the view is closed; an interrupt ends the waiting and nothing else."""
@@ -151,6 +156,8 @@ class RunView(anywidget.AnyWidget):
                 self._ask(lambda: self.run.stop(now=now))
             case "checkpoint":
                 self._ask(self.run.checkpoint)
+            case "inspect":
+                self._ask(self._inspect or self._refuse_to_inspect)
             case _:
                 pass
 
@@ -167,6 +174,12 @@ class RunView(anywidget.AnyWidget):
                     self._send_snapshot()
 
         threading.Thread(target=ask, name=f"ask {self.run.name}", daemon=True).start()
+
+    def _refuse_to_inspect(self) -> None:
+        """Say that this view has no place below it for an inspector."""
+        raise RunError(
+            "This view cannot open an inspector.", f"%ft inspect {self.run.name} opens it in any cell."
+        )
 
     def _note(self, error: FtError) -> None:
         """Put `error` among the run's warnings, once; the caller holds the lock."""

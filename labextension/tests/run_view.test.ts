@@ -98,7 +98,7 @@ describe('a snapshot', () => {
     expect(text(el, '.ft-log')).toBe('one\ntwo\n');
     expect(text(el, '.ft-run-directory')).toBe('/home/ana/runs/cynic');
     expect(text(el, '.ft-run-foot code')).toBe('%ft attach cynic');
-    expect(buttons(el)).toEqual(['Checkpoint now', 'Stop']);
+    expect(buttons(el)).toEqual(['Inspect data', 'Checkpoint now', 'Stop']);
   });
 
   it('may know nothing yet', () => {
@@ -111,7 +111,7 @@ describe('a snapshot', () => {
     expect(one(el, '[role=progressbar]').hasAttribute('aria-valuenow')).toBe(false);
     expect(tiles(el).map(tile => tile[1])).toEqual(['–', '–', '–', '–', '–']);
     expect(text(el, '.ft-charts-empty')).toBe('The curves begin with the first step.');
-    expect(buttons(el)).toEqual(['Stop']);
+    expect(buttons(el)).toEqual(['Inspect data', 'Stop']);
   });
 
   it('takes the place of all that came before, asked or not', () => {
@@ -278,13 +278,13 @@ describe('stopping', () => {
     press(el, 'Stop');
     expect(model.sent).toEqual([{ type: 'stop', now: false }]);
     expect(text(el, '.ft-stop-note')).toBe('It finishes the step, saves and exits.');
-    expect(buttons(el)).toEqual(['Stop now']);
+    expect(buttons(el)).toEqual(['Inspect data', 'Stop now']);
     press(el, 'Stop now');
     expect(text(el, '.ft-confirm span')).toBe(
       'End it now? What it learned since its last checkpoint is lost.',
     );
     press(el, 'Let it finish');
-    expect(buttons(el)).toEqual(['Stop now']);
+    expect(buttons(el)).toEqual(['Inspect data', 'Stop now']);
     press(el, 'Stop now');
     press(el, 'End it now');
     expect(model.sent).toEqual([
@@ -299,7 +299,7 @@ describe('stopping', () => {
   it('that came from elsewhere is known', () => {
     const { model, el } = open();
     model.say(snapshot(1, aRun({ state: 'stopping' })), columns([]));
-    expect(buttons(el)).toEqual(['Stop now']);
+    expect(buttons(el)).toEqual(['Inspect data', 'Stop now']);
   });
 
   it('is not offered by a frozen view', () => {
@@ -310,6 +310,18 @@ describe('stopping', () => {
   });
 });
 
+describe('Inspect data', () => {
+  it('asks for the inspector and says where it is', () => {
+    const { model, el } = open();
+    model.say(snapshot(1, aRun()), columns([]));
+    press(el, 'Inspect data');
+    expect(model.sent.at(-1)).toEqual({ type: 'inspect' });
+    expect(text(el, '.ft-inspect-note')).toBe(
+      'The inspector opens below; %ft inspect cynic opens it in any cell.',
+    );
+  });
+});
+
 describe('Checkpoint now', () => {
   it('may be pressed again after the next step', () => {
     const { model, el } = open();
@@ -317,11 +329,11 @@ describe('Checkpoint now', () => {
     model.sent.length = 0;
     press(el, 'Checkpoint now');
     expect(model.sent).toEqual([{ type: 'checkpoint' }]);
-    expect(buttons(el)).toEqual(['Stop']);
+    expect(buttons(el)).toEqual(['Inspect data', 'Stop']);
     model.say(delta(2, aRun({ step: 2 })), columns([]));
-    expect(buttons(el)).toEqual(['Stop']);
+    expect(buttons(el)).toEqual(['Inspect data', 'Stop']);
     model.say(delta(3, aRun({ step: 3 })), columns([]));
-    expect(buttons(el)).toEqual(['Checkpoint now', 'Stop']);
+    expect(buttons(el)).toEqual(['Inspect data', 'Checkpoint now', 'Stop']);
   });
 });
 

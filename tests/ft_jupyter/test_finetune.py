@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ipywidgets.widgets.widget import _instances
 
 from ft_core.config import ConfigError, load_config
 from ft_core.errors import DataError, FtError, RunError
@@ -47,11 +48,12 @@ def test_a_cell_shows_its_plan_starts_its_run_and_returns_it(shell: Any, yaml: s
     cell = shell.run(f"%%finetune\n{yaml}")
     assert cell.error is None
     assert cell.result is shell.user_ns["run"]
-    plan, header, view = cell.displays
+    plan, header, view, below = cell.displays
     assert plan["text/plain"].startswith("model ")
     assert "<strong>run-1</strong>" in header["text/html"]
     assert "<code>%ft attach run-1</code>" in header["text/html"]
     assert WIDGET in view
+    assert below["text/html"] == ""
     assert isinstance(shell.user_ns["run"], Run)
     assert shell.user_ns["run"].name == "run-1"
     [asked] = launches.asked
@@ -280,13 +282,29 @@ def test_gpus_reach_the_launcher(shell: Any, yaml: str, launches: Any) -> None:
 
 def test_the_view_is_replaced_by_the_report_when_the_run_ends(shell: Any, yaml: str, launches: Any) -> None:
     cell = shell.run(f"%%finetune\n{yaml}")
-    shown = cell.outputs[-1]
+    shown = cell.outputs[-2]
     end(shell.user_ns["run"])
     until(lambda: shell.published.outputs[-1]["update"])
     update = shell.published.outputs[-1]
     assert update["transient"] == shown["transient"]
     assert WIDGET not in update["data"]
     assert "✓ completed" in update["data"]["text/html"]
+
+
+def test_the_inspector_opens_below_the_view(shell: Any, yaml: str, launches: Any) -> None:
+    cell = shell.run(f"%%finetune joker\n{yaml}")
+    view, below = cell.outputs[-2:]
+    assert WIDGET in view["data"]
+    assert below["data"]["text/html"] == ""
+    run_view = _instances[view["data"][WIDGET]["model_id"]]
+    run_view.comm.receive({"type": "inspect"})
+    until(lambda: shell.published.outputs[-1]["update"], seconds=30)
+    update = shell.published.outputs[-1]
+    assert update["transient"] == below["transient"]
+    inspector = _instances[update["data"][WIDGET]["model_id"]]
+    assert isinstance(inspector, InspectorView)
+    assert inspector.title == "joker"
+    assert inspector.config.sequence_len == 256
 
 
 def test_wait_lasts_until_the_end_and_leaves_the_report(shell: Any, yaml: str, launches: Any) -> None:

@@ -75,8 +75,9 @@ def test_attach_returns_the_run_and_shows_it_live(shell: Any, write_run: Any) ->
     assert cell.displays == []
     assert isinstance(shell.user_ns["joker"], Run)
     cell = shell.run("%ft attach joker")
-    [view] = cell.displays
+    view, below = cell.displays
     assert "application/vnd.jupyter.widget-view+json" in view
+    assert below["text/html"] == ""
 
 
 def test_attach_to_a_run_that_is_over_shows_its_report(shell: Any, write_run: Any) -> None:
@@ -89,7 +90,7 @@ def test_attach_to_a_run_that_is_over_shows_its_report(shell: Any, write_run: An
 
 def test_attach_twice_is_two_views(shell: Any, write_run: Any) -> None:
     write_run("joker")
-    first, second = shell.run("%ft attach joker").displays + shell.run("%ft attach joker").displays
+    [first, _], [second, _] = shell.run("%ft attach joker").displays, shell.run("%ft attach joker").displays
     kind = "application/vnd.jupyter.widget-view+json"
     assert first[kind]["model_id"] != second[kind]["model_id"]
 

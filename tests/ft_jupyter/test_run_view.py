@@ -165,6 +165,21 @@ def test_a_request_that_cannot_be_served_is_told_to_the_page(write_run: Any, vie
     assert warning["message"].startswith("Run 'joker' can save no checkpoint: completed ")
 
 
+def test_inspect_data_does_what_the_view_was_given_for_it(write_run: Any, view_of: Any) -> None:
+    view = view_of(write_run("joker").run)
+    view.comm.receive({"type": "inspect"})
+    until(lambda: view.comm.custom)
+    [warning] = contents(view)[0]["warnings"]
+    assert warning == {
+        "message": "This view cannot open an inspector.",
+        "fix": "%ft inspect joker opens it in any cell.",
+    }
+    done = threading.Event()
+    view.on_inspect(done.set)
+    view.comm.receive({"type": "inspect"})
+    assert done.wait(5)
+
+
 def test_an_unknown_message_is_ignored(write_run: Any, view_of: Any) -> None:
     view = view_of(write_run().run)
     view.comm.receive({"type": "dance"})

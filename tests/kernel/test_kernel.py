@@ -48,7 +48,7 @@ def test_a_run_trains_beside_the_kernel_and_outlives_it(
     cell = kernel.run(f"%%finetune joker\n{yaml}")
     assert cell.status == "ok"
     assert cell.printed == ""
-    view = cell.displays[-1]
+    view = cell.displays[-2]
     assert "… starting" in view["text/html"]
     run = until_step("joker", 1)
 
@@ -80,7 +80,7 @@ def test_a_run_trains_beside_the_kernel_and_outlives_it(
     # From another kernel the same run is attached to, stopped by the page's button, and left as a report.
     other = start_kernel()
     attached = other.run("%ft attach joker")
-    model = attached.displays[-1][WIDGET]["model_id"]
+    model = attached.displays[-2][WIDGET]["model_id"]
     say(other, model, {"type": "stop", "now": False})
     update = other.until_message(lambda message: message["msg_type"] == "update_display_data")
     assert "◼ stopped" in update["content"]["data"]["text/html"]

@@ -1,4 +1,4 @@
-/** Stop and Checkpoint now. */
+/** Inspect data, Checkpoint now and Stop. */
 
 import { button, element, setText } from '../shared/dom';
 import type { Run, ToKernel } from './protocol';
@@ -15,7 +15,7 @@ export interface Controls {
 const GENTLY = 'Finish the step, save, exit';
 const AT_ONCE = 'End the run without saving';
 
-export function controls(send: (message: ToKernel) => void): Controls {
+export function controls(name: string, send: (message: ToKernel) => void): Controls {
   let asked = false;
   /** The step at which a checkpoint was asked for: asking again helps only after it. */
   let checkpointAt: number | null = null;
@@ -27,6 +27,12 @@ export function controls(send: (message: ToKernel) => void): Controls {
     setText(checkpoint, 'Checkpoint asked');
     send({ type: 'checkpoint' });
   });
+  const inspect = button('Inspect data', 'Open an inspector of the data below', () => {
+    send({ type: 'inspect' });
+    setText(opened, `The inspector opens below; %ft inspect ${name} opens it in any cell.`);
+    opened.hidden = false;
+  });
+  const opened = element('p', { class: 'ft-inspect-note', hidden: true });
   const stop = button('Stop', GENTLY, () => {
     if (asked) {
       confirm.hidden = false;
@@ -63,15 +69,15 @@ export function controls(send: (message: ToKernel) => void): Controls {
     explanation.hidden = false;
   };
   const hide = (): void => {
-    for (const part of [stop, checkpoint, explanation, confirm]) {
+    for (const part of [inspect, opened, stop, checkpoint, explanation, confirm]) {
       part.hidden = true;
     }
   };
   hide();
 
   return {
-    buttons: [checkpoint, stop],
-    element: element('div', { class: 'ft-stop' }, explanation, confirm),
+    buttons: [inspect, checkpoint, stop],
+    element: element('div', { class: 'ft-stop' }, opened, explanation, confirm),
     draw: run => {
       step = run.step;
       if (isOver(run.state)) {
@@ -79,6 +85,7 @@ export function controls(send: (message: ToKernel) => void): Controls {
         return;
       }
       stop.hidden = false;
+      inspect.hidden = false;
       checkpoint.hidden = asked || run.phase !== 'training';
       if (run.state === 'stopping' && !asked) {
         ask();

@@ -46,7 +46,8 @@ export type ToKernel =
   | { type: 'hello'; have: number }
   | { type: 'plotly' }
   | { type: 'stop'; now: boolean }
-  | { type: 'checkpoint' };
+  | { type: 'checkpoint' }
+  | { type: 'inspect' };
 
 /** Columns of equal length by name; NaN is a missing value. */
 export type Columns = Record<string, number[]>;
