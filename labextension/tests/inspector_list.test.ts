@@ -144,6 +144,10 @@ describe('a filter', () => {
     box('[data-filter=truncated]').click();
     expect(asked('list')).toMatchObject({ filter: null });
     expect(chosen(el)).toEqual(['30']);
+
+    box('[data-filter=truncated]').click();
+    await reply('list', few);
+    expect(chosen(el)).toEqual(['1']);
   });
 
   it('says that there are none so far, or none', async () => {
@@ -166,6 +170,8 @@ describe('a filter', () => {
     const old = asked('list')?.request;
     box('[data-filter=truncated]').click();
     model.say({ type: 'list', request: old, total: 1, complete: true, start: 0, rows: [aRow(9)] });
+    await vi.advanceTimersByTimeAsync(0);
+    expect(texts('.ft-row-text')).toEqual([]);
     await reply('list', { total: 1, complete: true, start: 0, rows: [aRow(3)] });
     expect(texts('.ft-row-text')).toEqual(['text of row 4']);
   });
@@ -180,6 +186,17 @@ describe('the pass', () => {
     progress({ scan: { state: 'running', done: 60 } });
     await reply('list', { ...aList(0, 1), rows: [aRow(0, { length: 8, trained: 2 })] });
     expect(texts('.ft-row-facts')[0]).toBe('18 tokens25% trained');
+  });
+
+  it('is not asked about rows that it has not reached', async () => {
+    const { progress, asked, rows, box, key, model } = await opened();
+    key(box('.ft-rows'), 'End');
+    await rows();
+    model.sent.length = 0;
+    progress({ scan: { state: 'running', done: 40 } });
+    expect(asked('list')).toBeUndefined();
+    progress({ scan: { state: 'running', done: 60 } });
+    expect(asked('list')).toMatchObject({ start: 50, stop: 100 });
   });
 
   it('is started and ended by buttons', async () => {

@@ -306,6 +306,18 @@ describe('other views of a sample', () => {
     expect(texts('.ft-token[data-token]')).toEqual([]);
   });
 
+  it('are its text when all of its tokens are there', async () => {
+    const { reply, state, texts, el } = anInspector();
+    state();
+    const made = aSample(CHAT, CHAT_SPANS, {}, 6);
+    await reply('sample', made.message, made.buffers);
+    press(el, 'Text');
+    expect(texts('.ft-running > *')).toEqual(['Fetching 10 tokens…']);
+    const more = page(CHAT, 6, 10);
+    await reply('tokens', { place: 0, sample: 0, ...more.message }, more.buffers);
+    expect(texts('.ft-running-who')).toEqual(['1 user', '2 assistant']);
+  });
+
   it('are its raw row, beside it', async () => {
     const { el, texts } = await opened({ raw_cut: true });
     expect(texts('.ft-raw-text')).toEqual([]);

@@ -58,6 +58,15 @@ describe('the tokens of a sample', () => {
     expect([...tokens.positionIds]).toEqual(WORDS.map((_, i) => i));
   });
 
+  it('are fetched four pages at a time where all are needed', async () => {
+    const { tokens, ask } = held(WORDS, WHOLE, 3);
+    const whole = tokens.loadAll();
+    expect(ask.mock.calls.map(([, { start }]) => start)).toEqual([3, 6, 9, 12]);
+    await whole;
+    expect(ask.mock.calls.map(([, { start }]) => start)).toEqual([3, 6, 9, 12, 15, 18, 21, 24]);
+    expect(tokens.whole).toBe(true);
+  });
+
   it('say where the kernel has no more of them', async () => {
     const { message, buffers } = aSample(WORDS, WHOLE, {}, 10);
     const none = page(WORDS, 25, 25);

@@ -1,6 +1,7 @@
 /** A sample as running text, with what is trained underlined. */
 
 import { element } from '../shared/dom';
+import { many } from './figures';
 import { TEMPLATE } from './sample_tokens';
 import type { SampleTokens } from './sample_tokens';
 import { readable } from './signs';
@@ -26,6 +27,11 @@ export function sampleText(): SampleText {
     element: box,
     show: async tokens => {
       latest = tokens;
+      if (!tokens.whole) {
+        box.replaceChildren(
+          element('p', { class: 'ft-running-note' }, `Fetching ${many(tokens.length, 'token')}…`),
+        );
+      }
       await tokens.loadAll();
       if (latest === tokens) {
         box.replaceChildren(...paragraphs(tokens));

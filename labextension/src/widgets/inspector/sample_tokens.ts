@@ -33,6 +33,9 @@ export interface Section {
   loaded: boolean;
 }
 
+/** Pages on their way at a time: enough to hide the way, and few enough to let other requests between. */
+const AT_ONCE = 4;
+
 const UNKNOWN: Piece = { text: '', bytes: '', special: false, partial: false };
 /** The role of what a chat template wrote around the messages. */
 export const TEMPLATE = 'template';
@@ -107,8 +110,8 @@ export class SampleTokens {
 
   /** Wait until all tokens are here. */
   async loadAll(): Promise<void> {
-    for (let next = this.missing(); next !== undefined; next = this.missing()) {
-      await this.load(next.start);
+    while (!this.whole) {
+      await Promise.all(this.missing().map(token => this.load(token)));
     }
   }
 
@@ -118,8 +121,15 @@ export class SampleTokens {
     return this.text;
   }
 
-  private missing(): Section | undefined {
-    return this.sections.find(({ loaded }) => !loaded);
+  /** The first tokens of the next pages that are not here, as many as are asked for at once. */
+  private missing(): number[] {
+    const size = Math.max(1, this.sample.count);
+    return this.sections
+      .filter(({ loaded }) => !loaded)
+      .flatMap(({ start, end }) =>
+        Array.from({ length: Math.ceil((end - start) / size) }, (_, page) => start + page * size),
+      )
+      .slice(0, AT_ONCE);
   }
 
   private async request(start: number): Promise<void> {
