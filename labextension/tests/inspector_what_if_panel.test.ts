@@ -53,6 +53,7 @@ describe('what if', () => {
     expect(texts(select, 'option')).toEqual(['chatml', 'llama3', 'not set']);
     expect(select.selectedOptions[0]?.textContent).toBe('chatml');
     expect(field<HTMLInputElement>(el, 'input[type=number]').value).toBe('2048');
+    expect(text(el, '.ft-knob-check')).toBe('false');
     expect([...el.querySelectorAll('input:checked')].map(box => (box as HTMLInputElement).value)).toEqual([
       'assistant',
     ]);
@@ -194,6 +195,15 @@ describe('what if', () => {
     await inspector.last.reply(aState({ generation: 3, knobs: changed({ sequence_len: 5120 }) }));
     expect(number.value).toBe('5120');
     expect(document.body.contains(number)).toBe(true);
+  });
+
+  it('may leave a number out that the config leaves out', async () => {
+    const { inspector, el } = open([aKnob('min_sample_len', 'number', 8, { original: null })]);
+    expect(text(el, '.ft-knob-was')).toBe('changed, was not set');
+    set(field(el, 'input[type=number]'), '');
+    vi.advanceTimersByTime(REST);
+    expect(inspector.asked).toEqual([['what_if', { changes: {} }]]);
+    expect(one(el, '.ft-knob').dataset.changed).toBe('false');
   });
 
   it('shows a value that is among no choices', () => {

@@ -97,7 +97,7 @@ function newInput(knob: Knob, id: string): Input {
     case 'boolean':
       return check(id);
     case 'number':
-      return number(id);
+      return number(knob, id);
     case 'list':
       return list(knob, id);
   }
@@ -125,6 +125,7 @@ function check(id: string): Input {
   const word = element('span', { 'aria-hidden': 'true' });
   const say = (): void => setText(word, String(box.checked));
   box.addEventListener('input', say);
+  say();
   return {
     element: element('span', { class: 'ft-knob-check' }, box, word),
     field: box,
@@ -136,12 +137,17 @@ function check(id: string): Input {
   };
 }
 
-function number(id: string): Input {
+function number({ original }: Knob, id: string): Input {
   const field = element('input', { type: 'number', id, step: 1, min: 1, inputmode: 'numeric' });
   return {
     element: field,
     field,
-    read: () => (field.value !== '' && field.checkValidity() ? field.valueAsNumber : undefined),
+    read: () => {
+      if (field.value === '' && !field.validity.badInput && original === null) {
+        return null;
+      }
+      return field.value !== '' && field.checkValidity() ? field.valueAsNumber : undefined;
+    },
     write: value => {
       field.value = typeof value === 'number' ? String(value) : '';
     },
