@@ -60,6 +60,9 @@ class RunCallback(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         """Turn requests and signals into what Trainer does at the end of this step."""
+        if self._config.streaming:
+            # Trainer counts from where a run goes on, not from where it began.
+            state.epoch = state.global_step / state.max_steps
         stop, save = self.requests(args)
         if stop:
             self.stopped = control.should_training_stop = True
