@@ -241,7 +241,7 @@ export function lossesPanel(inspector: Inspector, onLosses: OnLosses): SamplePan
   };
 }
 
-function read(models: string[], means: number[], buffers: DataView[]): Known {
+function read(models: string[], means: (number | null)[], buffers: DataView[]): Known {
   const known: Known = { values: new Map(), means: new Map() };
   models.forEach((name, at) => {
     const buffer = buffers[at];

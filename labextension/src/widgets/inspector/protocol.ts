@@ -241,8 +241,8 @@ export interface Losses {
   place: number;
   sample: number;
   models: string[];
-  /** The mean over the trained tokens, by model. */
-  means: number[];
+  /** The mean over the trained tokens, by model; null where there are none. */
+  means: (number | null)[];
 }
 
 export interface Replies {
