@@ -154,6 +154,8 @@ def execute(notebook: Path, out: Path) -> Executed:
         document,
         timeout=CELL_TIMEOUT,
         kernel_name="python3",
+        # Without it a page shows the picture that each widget has for where no widget runs, and needs no network.
+        store_widget_state=False,
         resources={"metadata": {"path": str(notebook.parent)}},
         # It warns of connections without encryption, which stay on this machine.
         extra_arguments=["--log-level=ERROR"],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import sys
 from pathlib import Path
@@ -12,24 +11,12 @@ from typing import Any
 import nbformat
 import pytest
 
-EXAMPLES = Path(__file__).parents[2] / "example_notebooks"
-
 
 @pytest.fixture(scope="module")
-def runner() -> ModuleType:
-    """Return example_notebooks/run.py, which is a script and no package."""
-    spec = importlib.util.spec_from_file_location("run_notebook", EXAMPLES / "run.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def executed(runner: ModuleType, demo_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    return runner.execute(EXAMPLES / "01_quickstart.ipynb", tmp_path_factory.mktemp("demo"))
+def executed(
+    runner: ModuleType, examples: Path, demo_model: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Any:
+    return runner.execute(examples / "01_quickstart.ipynb", tmp_path_factory.mktemp("demo"))
 
 
 @pytest.mark.model
@@ -78,8 +65,8 @@ def test_no_cell_printed_a_warning_or_an_error(executed: Any) -> None:
     ] == []
 
 
-def test_the_committed_notebook_holds_no_outputs() -> None:
-    document = nbformat.read(EXAMPLES / "01_quickstart.ipynb", as_version=4)
+def test_the_committed_notebook_holds_no_outputs(examples: Path) -> None:
+    document = nbformat.read(examples / "01_quickstart.ipynb", as_version=4)
     code = [cell for cell in document.cells if cell.cell_type == "code"]
     assert [(cell.outputs, cell.execution_count) for cell in code] == [([], None)] * len(code)
 
