@@ -35,6 +35,7 @@ from ft_core.train.light_tokenizer import read_tokenizer
 from ft_core.train.memory import ERROR, checkpoint_bytes, estimate_memory, gib, less_memory
 from ft_core.train.model_checks import check_adapter, check_length
 from ft_core.train.packing import PackingEstimate, check_packing, estimate_packing
+from ft_core.train.row_checks import check_first_rows
 from ft_core.train.row_lengths import RowLengths, sample_lengths
 from ft_core.train.steps import Steps, count_steps, eval_cadence, global_batch
 from ft_core.train.token_checks import TokenPlan, plan_tokens
@@ -290,7 +291,8 @@ def make_plan(
         )
     warnings = _warnings(config, plan, hardware, known=outline is not None)
     broken = (_warning(f"Of the first rows, {note}.", "") for note in (lengths.notes if lengths else ()))
-    return dataclasses.replace(plan, warnings=(*warnings, *found, *broken))
+    doubtful = check_first_rows(config, tokenizer) if lengths and not config.streaming else ()
+    return dataclasses.replace(plan, warnings=(*warnings, *found, *broken, *doubtful))
 
 
 def _outline(config: Config, *, exact: bool, on_wait: Callable[[str], None] | None) -> Outline | None:
