@@ -1,6 +1,8 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
-import { CHAT, CHAT_SPANS, FLAGS, aSample, page, span } from './a_set';
+import { lossStep, lossWords } from '../src/widgets/inspector/losses';
+import { samplePane } from '../src/widgets/inspector/sample';
+import { CHAT, CHAT_SPANS, FLAGS, aSample, aState, page, span } from './a_set';
 import { anInspector, type } from './an_inspector';
 import { press } from './fake_model';
 
@@ -339,6 +341,46 @@ describe('other views of a sample', () => {
       place: 0,
       input_ids: [100, 101, 102, 103, 104, 100, 106, 107, 108, 104],
     });
+  });
+});
+
+describe('losses', () => {
+  it('are on the tokens and in what is told of them, until they are taken away or another sample comes', async () => {
+    const made = aSample(CHAT, CHAT_SPANS);
+    const ask = (() => Promise.resolve(made)) as never;
+    const none = vi.fn();
+    const pane = samplePane({ ask, announcer: { element: document.body, say: none, stop: none } }, 'tokens', {
+      step: none,
+      filter: none,
+      mode: none,
+      shown: none,
+    });
+    document.body.append(pane.element);
+    vi.spyOn(HTMLElement.prototype, 'clientHeight', 'get').mockReturnValue(440);
+    vi.spyOn(HTMLElement.prototype, 'clientWidth', 'get').mockReturnValue(700);
+    pane.showState(aState());
+    pane.show(0, 0);
+    await vi.advanceTimersByTimeAsync(0);
+    const of = (token: number): HTMLElement =>
+      pane.element.querySelector(`[data-token="${token}"]`) as HTMLElement;
+    const told = (): string => pane.element.querySelector('.ft-fact:last-child')?.textContent ?? '';
+
+    pane.losses(new Float32Array(10).fill(NaN).fill(0.25, 8), 'tuned');
+    expect([of(7).dataset.loss, of(8).dataset.loss]).toEqual(['', lossStep(0.25, 'tuned')]);
+    of(8).click();
+    expect(told()).toBe(`loss${lossWords(0.25, 'tuned')}`);
+    of(7).click();
+    expect(told()).toBe('lossno loss');
+
+    pane.losses(new Float32Array(10).fill(1.5), 'base');
+    expect(told()).toBe(`loss${lossWords(1.5, 'base')}`);
+    pane.losses(null, '');
+    expect(of(8).dataset.loss).toBeUndefined();
+    pane.losses(new Float32Array(10), 'tuned');
+    pane.show(0, 0);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(of(8).dataset.loss).toBeUndefined();
+    pane.destroy();
   });
 });
 

@@ -54,6 +54,8 @@ export function samplePane(
   let tokens: SampleTokens | null = null;
   let wanted: { place: number; sample: number; token: number | undefined } | null = null;
   let rawWanted = false;
+  /** The token that the details are of. */
+  let pointed: number | null = null;
   let loss: { values: Float32Array; model: string } | null = null;
   /** Counts what was asked for, so that only the newest reply is shown. */
   let round = 0;
@@ -110,8 +112,10 @@ export function samplePane(
   );
 
   const detail = tokenDetail(token => grid.markSpan(token));
-  const pointAt = (token: number | null): void =>
+  const pointAt = (token: number | null): void => {
+    pointed = token;
     detail.show(tokens, token, loss?.values[token ?? -1] ?? NaN, loss?.model ?? '');
+  };
   const grid = tokenGrid({ token: pointAt, missing: token => void fetch(token) }, detail.rule);
   const text = sampleText();
   const find = finder({ found: grid.found, go: token => grid.go(token), loaded: () => grid.extend() });
@@ -296,6 +300,7 @@ export function samplePane(
       if (mode !== 'text') {
         grid.losses(values, model);
       }
+      pointAt(pointed);
     },
     destroy: grid.destroy,
   };
