@@ -286,7 +286,7 @@ def _nothing_to_compare(config: Config, tokenizer: PreTrainedTokenizerBase, data
     except DataError as error:
         return Parity(message=f"{own}, and a chat has none to write: {error.message}", fix=error.fix)
     return Parity(
-        message=f"{own}, and a chat asks by the template of {template.origin}: other words than were trained.",
+        message=f"{own}, and a chat asks by the template of {template.origin}, which may be other words than were trained.",
         fix=fix,
     )
 

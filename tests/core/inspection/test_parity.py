@@ -205,6 +205,16 @@ UNMARKED = {"header": "</s>assistant\n", "ask": "</s>assistant\n"}
             SAME_HEADER,
         ),
         (
+            jinja(header="<s>assistant\n<s>assistant\n"),
+            "header",
+            22,
+            (
+                "Training has '<s>assistant\\n' between the header and this answer, and the chat's prompt does not: "
+                "add_generation_prompt writes another header than an answer has."
+            ),
+            SAME_HEADER,
+        ),
+        (
             jinja(ask="<s>assistant\n<think>\n"),
             "thinking",
             22,
@@ -364,10 +374,10 @@ NO_TEMPLATE = (
     [
         ("completion", "chatml", "type: completion has no answers, so there is no prompt of a chat to compare.", ""),
         ("", "chatml", "An empty type has no answers, so there is no prompt of a chat to compare.", ""),
-        ("alpaca", "chatml", f"type: alpaca{OWN}chat_template 'chatml' of the config: other words than were trained.",
+        ("alpaca", "chatml", f"type: alpaca{OWN}chat_template 'chatml' of the config, which may be other words than were trained.",
          MESSAGES),
         ({"format": "{instruction}"}, "chatml",
-         f"The format under 'type'{OWN}chat_template 'chatml' of the config: other words than were trained.", MESSAGES),
+         f"The format under 'type'{OWN}chat_template 'chatml' of the config, which may be other words than were trained.", MESSAGES),
         ("alpaca", "tokenizer_default", *NO_TEMPLATE),
     ],
 )  # fmt: skip
