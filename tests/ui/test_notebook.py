@@ -174,17 +174,32 @@ def test_the_cell_is_coloured_as_yaml_and_only_that_cell(loaded: Notebook, scree
     loaded.page.screenshot(path=screenshots / "yaml-colours.png")
 
 
-def test_the_tokens_of_the_data_are_drawn(loaded: Notebook, cell, screenshots: Path) -> None:
+def test_the_data_is_inspected(loaded: Notebook, cell, screenshots: Path) -> None:
     output = loaded.run(cell("look --inspect"))
-    samples = output.locator(".ft-samples")
-    expect(samples).to_contain_text("Define")
-    expect(samples).to_contain_text("trained")
-    samples.scroll_into_view_if_needed()
-    loaded.page.screenshot(path=screenshots / "samples-light.png")
+    inspector = output.locator(".ft-inspector")
+    expect(inspector).to_contain_text('Define "abasement".')
+    expect(inspector.locator(".ft-chip").first).to_have_text("ready", timeout=30_000)
+    inspector.get_by_role("gridcell", name="token 'Define'").hover()
+    expect(inspector).to_contain_text("role user is not in roles_to_train")
+    inspector.scroll_into_view_if_needed()
+    loaded.page.screenshot(path=screenshots / "inspector-light.png")
     loaded.set_theme("JupyterLab Dark")
-    loaded.page.screenshot(path=screenshots / "samples-dark.png")
+    loaded.page.screenshot(path=screenshots / "inspector-dark.png")
     loaded.set_theme("JupyterLab Light")
     assert not (loaded.server.runs / "look").exists()
+
+
+def test_an_inspector_opens_below_the_dashboard(loaded: Notebook, cell, screenshots: Path) -> None:
+    loaded.run(cell("seen", max_steps=2000))
+    dashboard = loaded.page.locator(".ft-run").last
+    dashboard.get_by_role("button", name="Inspect data").click()
+    expect(dashboard).to_contain_text("%ft inspect seen")
+    inspector = loaded.page.locator(".ft-inspector").last
+    expect(inspector).to_contain_text('Define "abasement".')
+    expect(inspector.locator(".ft-ins-title")).to_have_text("seen")
+    inspector.scroll_into_view_if_needed()
+    loaded.page.screenshot(path=screenshots / "inspector-below.png")
+    loaded.run("%ft stop seen --now")
 
 
 def test_runs_are_listed_and_a_plan_is_a_card(loaded: Notebook, cell, screenshots: Path) -> None:
