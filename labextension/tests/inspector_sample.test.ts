@@ -191,6 +191,8 @@ describe('tokens', () => {
     const { el, texts, model } = await opened();
     press(el, 'IDs');
     expect(texts('.ft-token[data-token]').slice(0, 4)).toEqual(['100', '101', '102', '103']);
+    // One line a message: ids do not end lines.
+    expect(texts('.ft-rail')).toEqual(['1 user', '2 assistant']);
     expect(model.saved.at(-1)).toMatchObject({ mode: 'ids' });
   });
 

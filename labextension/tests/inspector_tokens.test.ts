@@ -87,6 +87,8 @@ describe('the tokens of a sample', () => {
     const { text, starts } = tokens.decoded();
     expect(text).toBe('a🦊b');
     expect([...starts]).toEqual([0, 1, 1, 3]);
+    const broken = held([{ text: '\\xf0', bytes: 'f0' }, { text: 'b' }], [span(0, 2, 'text', null, false)]);
+    expect(broken.tokens.decoded().text).toBe('\ufffdb');
   });
 
   it('belong to turns, what the template wrote in them included', () => {
