@@ -184,6 +184,7 @@ def test_the_data_is_inspected(loaded: Notebook, cell, screenshots: Path) -> Non
     inspector.scroll_into_view_if_needed()
     loaded.page.screenshot(path=screenshots / "inspector-light.png")
     loaded.set_theme("JupyterLab Dark")
+    expect(loaded.page.locator("#jupyterlab-splash")).to_have_count(0)
     loaded.page.screenshot(path=screenshots / "inspector-dark.png")
     loaded.set_theme("JupyterLab Light")
     assert not (loaded.server.runs / "look").exists()
