@@ -47,7 +47,8 @@ function render({ model, el }: RenderProps<Traits>): () => void {
     }
   };
   let state: State | null = null;
-  let shown: { place: number; sample: number } | null = null;
+  /** Whether a sample was shown. */
+  let seen = false;
 
   const chip = element('span', { class: 'ft-chip', role: 'status' });
   const title = element('strong', { class: 'ft-ins-title' }, 'Inspector');
@@ -73,23 +74,19 @@ function render({ model, el }: RenderProps<Traits>): () => void {
     open: (place, sample = 0, token) => {
       views.show('rows');
       rowList.select(place);
-      sample_.show(place, sample, token);
+      pane.show(place, sample, token);
       keep('place', place);
     },
   };
 
   const rowList = list(inspector, place => inspector.open(place));
-  const sample_ = samplePane(inspector, model.get('mode') ?? 'tokens', {
+  const pane = samplePane(inspector, model.get('mode') ?? 'tokens', {
     step: by => rowList.step(by),
     filter: inspector.filter,
     mode: mode => keep('mode', mode),
     shown: (place, sample) => {
-      shown = { place, sample };
-      samplePanels.forEach(({ panel, toggle }) => {
-        if (toggle.getAttribute('aria-expanded') === 'true') {
-          panel.showSample?.(place, sample);
-        }
-      });
+      seen = true;
+      drawers.forEach(({ panel }) => panel.showSample?.(place, sample));
     },
   });
 
@@ -110,32 +107,29 @@ function render({ model, el }: RenderProps<Traits>): () => void {
       toggle.setAttribute('aria-expanded', String(!place.hidden));
       if (!place.hidden) {
         panel.shown?.();
-        if (shown) {
-          panel.showSample?.(shown.place, shown.sample);
-        }
       }
     });
     return { panel, toggle, place };
   };
-  const samplePanels = [
+  const drawers = [
     drawer('Prompt parity', 'Whether chat asks as training has taught', parityPanel(inspector)),
     drawer('What if', 'This sample with other settings', whatIfPanel(inspector)),
-    drawer('Losses', 'How surprised a model is by each token', lossesPanel(inspector, sample_.losses)),
+    drawer('Losses', 'How surprised a model is by each token', lossesPanel(inspector, pane.losses)),
   ];
   const rowsView = element(
     'div',
     { class: 'ft-ins-rows' },
     rowList.tools,
-    element('div', { class: 'ft-ins-panes' }, rowList.element, sample_.element),
-    element('div', { class: 'ft-drawers' }, ...samplePanels.map(({ toggle }) => toggle)),
-    ...samplePanels.map(({ place }) => place),
+    element('div', { class: 'ft-ins-panes' }, rowList.element, pane.element),
+    element('div', { class: 'ft-drawers' }, ...drawers.map(({ toggle }) => toggle)),
+    ...drawers.map(({ place }) => place),
   );
   const tabPanels = {
     summary: summaryPanel(inspector),
     findings: findingsPanel(inspector),
     packing: packingPanel(inspector),
   };
-  const panels: Panel[] = [...Object.values(tabPanels), ...samplePanels.map(({ panel }) => panel)];
+  const panels: Panel[] = [...Object.values(tabPanels), ...drawers.map(({ panel }) => panel)];
   const views = tabs(
     [
       { name: 'rows', label: 'Rows', element: rowsView },
@@ -180,14 +174,14 @@ function render({ model, el }: RenderProps<Traits>): () => void {
     trouble.dataset.state = to.status;
     complain([to.message, to.fix].filter(Boolean).join(' '));
     rowList.showState(to);
-    sample_.showState(to);
+    pane.showState(to);
     panels.forEach(panel => panel.showState(to));
-    if (!shown && to.rows > 0 && (renewed || ready)) {
+    if (!seen && to.rows > 0 && (renewed || ready)) {
       const place = Math.min(model.get('place') ?? 0, to.rows - 1);
       rowList.select(place);
-      sample_.show(place, 0);
-    } else if (shown && (renewed || ready)) {
-      sample_.again();
+      pane.show(place, 0);
+    } else if (seen && renewed) {
+      pane.again();
     }
   };
   const showProgress = (to: Progress): void => {
@@ -207,7 +201,7 @@ function render({ model, el }: RenderProps<Traits>): () => void {
     clearTimeout(unanswered);
     announce.stop();
     rowList.destroy();
-    sample_.destroy();
+    pane.destroy();
     panels.forEach(panel => panel.destroy?.());
     unfollow();
     model.off('msg:custom', talk.receive);

@@ -57,8 +57,6 @@ export function samplePane(
   /** The token that the details are of. */
   let pointed: number | null = null;
   let loss: { values: Float32Array; model: string } | null = null;
-  /** Counts what was asked for, so that only the newest reply is shown. */
-  let round = 0;
 
   const title = element('strong', { class: 'ft-sample-title' });
   const from = element('span', { class: 'ft-sample-from' });
@@ -234,14 +232,10 @@ export function samplePane(
       return;
     }
     const { place, sample, token } = wanted;
-    round += 1;
-    const mine = round;
     whole.setAttribute('aria-busy', 'true');
+    // Only the newest of these gets an answer: see connection.ts.
     inspector.ask('sample', { place, sample }).then(
       ({ message, buffers }) => {
-        if (mine !== round) {
-          return;
-        }
         whole.removeAttribute('aria-busy');
         tokens = new SampleTokens(message, buffers, inspector.ask);
         loss = null;
@@ -257,16 +251,14 @@ export function samplePane(
         events.shown(message.place, message.sample);
       },
       (refusal: unknown) => {
-        if (mine === round) {
-          whole.removeAttribute('aria-busy');
-          tokens = null;
-          setText(title, `Row ${(place + 1).toLocaleString('en')}`);
-          setText(from, '');
-          facts.replaceChildren();
-          inRow.hidden = true;
-          drawTokens(false);
-          complain(sentences(refusal));
-        }
+        whole.removeAttribute('aria-busy');
+        tokens = null;
+        setText(title, `Row ${(place + 1).toLocaleString('en')}`);
+        setText(from, '');
+        facts.replaceChildren();
+        inRow.hidden = true;
+        drawTokens(false);
+        complain(sentences(refusal));
       },
     );
   };
