@@ -17,7 +17,7 @@ from ft_core.inspection.search import line_matcher, matcher
 
 from .scanned import config_of
 
-LINES = ['\ufeff{"n": 0}', "", '{"n": 1}\r', "   ", "{", '{"n": "ü"}', "[]", '{"n": 5}']
+LINES = ['\ufeff{"n": 0}', "", '{"n": 1}\r', "{", "   ", '{"n": "ü"}', "[]", '{"n": 5}']
 
 
 @pytest.fixture
@@ -82,6 +82,11 @@ def test_no_row_that_holds_a_text_is_passed_over(text: str, wanted: str, ascii_o
     line = json.dumps(row, ensure_ascii=ascii_only).encode()
     if matcher(wanted)(row):
         assert line_matcher(wanted)(line)
+
+
+@pytest.mark.parametrize("text", ["a \u212a in it", "so \u017f", "\u00c9"])
+def test_letters_that_are_others_in_lower_case_are_looked_for_in_the_row_itself(text: str) -> None:
+    assert line_matcher("k")(json.dumps({"a": text}, ensure_ascii=False).encode())
 
 
 @pytest.mark.parametrize(
