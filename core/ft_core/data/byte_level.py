@@ -61,11 +61,7 @@ class ByteLevel:
 
     def __call__(self, texts: Sequence[str]) -> list[Place | None]:
         """Return ids and offsets of each text; None where the tokens are not the bytes of the text."""
-        # What an earlier call of the tokenizer set.
-        if self.backend.truncation is not None:
-            self.backend.no_truncation()
-        if self.backend.padding is not None:
-            self.backend.no_padding()
+        # An earlier call of the tokenizer may have set another. One that cut or padded texts is found out by their bytes.
         split: bool = getattr(self.tokenizer, "split_special_tokens", False)
         if self.backend.encode_special_tokens != split:
             self.backend.encode_special_tokens = split

@@ -166,6 +166,14 @@ def test_limits_that_an_earlier_call_set_are_gone(tokenizer: Any) -> None:
     assert len(encode_texts(["a"])[0].ids) == 1
 
 
+def test_that_an_earlier_call_split_special_tokens_is_forgotten(tokenizer: Any) -> None:
+    changed = copy.deepcopy(tokenizer)
+    encode_texts = encoder(changed)
+    assert len(changed("<|im_end|>", split_special_tokens=True)["input_ids"]) > 1
+
+    assert encode_texts(["<|im_end|>"])[0].ids.tolist() == [2]
+
+
 def test_a_class_of_tokenizer_that_changes_texts_is_asked_itself(tokenizer: Any) -> None:
     class Lower(type(tokenizer)):
         def __call__(self, text: Any, **options: Any) -> Any:

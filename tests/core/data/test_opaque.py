@@ -71,6 +71,7 @@ def test_what_copies_is_opaque(template: str) -> None:
         "{% if m.content is eq 'a' %}a{% endif %}",
         "{% if (m.content + 'a') == 'a' %}a{% endif %}",
         "{% if m.content is string and 'a' in m.content %}a{% endif %}",
+        "{% if m.content is not string %}a{% else %}{{ m.content[0] }}{% endif %}",
         "{% for c in m.content %}{{ c }}{% endfor %}",
         "{% for k in m %}{{ m[k] }}{% endfor %}",
         "{{ m[m.role] }}",
