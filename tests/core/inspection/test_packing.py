@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -140,6 +141,17 @@ def test_rows_are_those_that_a_training_step_receives(
             assert received.tobytes() == np.stack([getattr(pack, name) for pack in packs]).tobytes()
         step += 1
     assert step == len(order)
+
+
+def test_samples_of_about_one_length_share_a_step_of_several_micro_batches() -> None:
+    config = make(group_by_length=True, gradient_accumulation_steps=2)
+    lengths = np.random.default_rng(0).integers(1, 11, 250)
+    found = pack_layouts(config, lengths)[0]
+    rows = make_rows(config, [], lengths, pad_token_id=PAD)
+    rows = replace(rows, items=range(250))
+    order = rows.order(rank=0, world_size=1, accumulation=2, seed=config.seed)
+    for batch in order.batches(0):
+        assert found.widths[batch].tolist() == [lengths[batch].max()] * len(batch)
 
 
 @pytest.mark.parametrize("keys", [{"sample_packing": True}, {"batch_flattening": True}])

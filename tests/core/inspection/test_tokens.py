@@ -15,7 +15,7 @@ from transformers import AutoTokenizer, ByT5Tokenizer, PreTrainedTokenizerFast
 
 from ft_core.inspection.tokens import TokenTable
 from tests.conformance.conftest import PACKAGES, tokenizer_folder
-from tests.core.data.formats.conftest import OTHERS
+from tests.core.data.formats.conftest import OTHERS, prefix_space
 
 TEXT = "Hello  world \U0001f926\U0001f3fd‍♀️ 日本語 né e\u0301 \x00\t\r\n\n <0xE2> ▁▁ Ġ"
 
@@ -139,6 +139,12 @@ def test_an_added_token_of_a_byte_level_vocabulary_is_text_as_it_is(
     vocabulary = TokenTable(tokenizer).vocabulary([len(tokenizer) - 1])
     assert vocabulary.texts == (text,)
     assert vocabulary.special == (special,)
+
+
+def test_a_special_token_keeps_a_mark_of_a_space_in_it() -> None:
+    tokenizer = prefix_space()
+    tokenizer.add_tokens(["<a▁b>"], special_tokens=True)
+    assert TokenTable(tokenizer).texts([len(tokenizer) - 1]) == ("<a▁b>",)
 
 
 def test_a_tokenizer_that_is_not_written_in_rust_gives_the_text_of_its_vocabulary() -> None:
