@@ -212,10 +212,16 @@ def test_the_numbers_are_byte_for_byte_what_a_training_step_gets(
         assert (int32(positions), int32(documents)) == (list(range(count)), [1] * count)
 
 
-@pytest.mark.parametrize("extra", ["", "pad_to_sequence_len: true\n", "sample_packing_sequentially: true\n"])
+@pytest.mark.parametrize("kind", ["chat_template", "completion"])
+@pytest.mark.parametrize("extra", ["pad_to_sequence_len: true\n", "sample_packing_sequentially: true\n"])
 def test_packed_numbers_are_byte_for_byte_what_a_training_step_gets(
-    opened: Callable[[str], Page], yaml: str, extra: str
+    opened: Callable[[str], Page], yaml: str, rows: Path, kind: str, extra: str
 ) -> None:
+    # Each token of a completion is trained, but for the first of a document in a row.
+    if kind == "completion":
+        texts = [f"Number {number}. " * 20 for number in range(7)]
+        rows.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    yaml = yaml.replace("chat_template", kind)
     text = yaml + "shuffle_merged_datasets: false\nsample_packing: true\nmicro_batch_size: 1\n" + extra
     text = text.replace("micro_batch_size: 2\n", "")
     config = load_config(text)
