@@ -149,8 +149,9 @@ def batch_labeller(
                 )
                 continue
             closed = [
-                _close(body, chunk, prefix, tokenizer)
+                part
                 for body, chunk in zip(bodies, document.chunks, strict=True)
+                for part in _close(body, chunk, prefix, tokenizer)
             ]
             samples += _cut(_join(closed), document, config, number, dataset.path)
         return samples
@@ -228,10 +229,12 @@ def _body(chunk: Chunk, encoded: Encoded) -> _Tokens:
     return _Tokens(encoded.ids, encoded.starts, encoded.ends, owners, pieces.authors, chunk.text)
 
 
-def _close(body: _Tokens, chunk: Chunk, prefix: list[int], tokenizer: PreTrainedTokenizerBase) -> _Tokens:
-    """Add what begins and ends a text to the tokens of a chunk; an empty text stays empty."""
+def _close(
+    body: _Tokens, chunk: Chunk, prefix: list[int], tokenizer: PreTrainedTokenizerBase
+) -> list[_Tokens]:
+    """Return what begins a text, the tokens of a chunk, and what ends a text; an empty text stays empty."""
     if not len(body.ids) or not (chunk.begins_text or chunk.ends_text or chunk.drops_bos):
-        return body
+        return [body]
     ids = body.ids.tolist()
     parts = [body]
     # A text that brings its own BOS gets no second one (https://github.com/huggingface/trl/issues/1400).
@@ -244,7 +247,7 @@ def _close(body: _Tokens, chunk: Chunk, prefix: list[int], tokenizer: PreTrained
         if missing:
             end = [int(cast("int", tokenizer.eos_token_id))] * missing
             parts.append(_special_tokens(end, body.authors.each[-1], "end of text after the", tokenizer))
-    return _join(parts)
+    return parts
 
 
 def _special_tokens(ids: list[int], beside: Author, what: str, tokenizer: PreTrainedTokenizerBase) -> _Tokens:
@@ -270,8 +273,8 @@ def _owners(encoded: Encoded, pieces: Pieces) -> NDArray[np.int32]:
     A token that covers characters of several pieces (``.<`` where a template's mark is no token of its own) belongs to
     what somebody said rather than to the template, and of two such pieces to the masked one.
     """
-    if not len(encoded.ids):
-        return np.zeros(0, np.int32)
+    if len(pieces.edges) <= 1:
+        return np.zeros(len(encoded.ids), np.int32)
     edges, authors = pieces.edges, pieces.authors.each
     first = np.minimum(np.searchsorted(edges, encoded.starts, side="right"), len(authors) - 1)
     last = np.searchsorted(edges, np.maximum(encoded.ends - 1, encoded.starts), side="right")
@@ -326,7 +329,7 @@ def _closed_windows(
     total = len(body.ids)
     # A window that would hold nothing but what the one before it held is left out.
     starts = range(0, max(1, total - size + step), step)
-    windows = [_close(body.part(start, start + size), chunk, prefix, tokenizer) for start in starts]
+    windows = [_join(_close(body.part(start, start + size), chunk, prefix, tokenizer)) for start in starts]
     return [_label(window, 0, len(window.ids), row, source) for window in windows]
 
 

@@ -42,10 +42,14 @@ def threads(row):
 
 SLOW = """
 import time
+from pathlib import Path
 
 def slow(row):
     if row["text"] == "Number 50.":
-        time.sleep(1)
+        # Until as many batches were taken as may be ahead of it.
+        until = time.monotonic() + 60
+        while not Path(__file__).with_name("taken").exists() and time.monotonic() < until:
+            pass
     return "Which?", row["text"]
 """
 
@@ -102,8 +106,15 @@ def test_a_slow_batch_keeps_no_other_from_being_done_but_only_so_many(
     config = make_config({"type": f"{tmp_path}/function.py:slow"})
     taken: list[int] = []
     ahead: list[int] = []
-    source = (taken.append(batch[0][0]) or batch for batch in batches(1500))
-    for given, _ in enumerate(sieve_batches(config, tokenizer, config.datasets[0], source, processes=2), 1):
+
+    def source() -> Iterator[Batch]:
+        for batch in batches(1500):
+            taken.append(batch[0][0])
+            if len(taken) == 1 + 2 * workers.AHEAD:
+                (tmp_path / "taken").touch()
+            yield batch
+
+    for given, _ in enumerate(sieve_batches(config, tokenizer, config.datasets[0], source(), processes=2), 1):
         ahead.append(len(taken) - given)
     assert len(ahead) == 30
     # The slow batch is one of them.
