@@ -49,7 +49,7 @@ AUTOMATIC_ROWS = 20_000
 STILL_ROWS = 3
 """Rows of the still picture."""
 
-STILL_WAIT = 1.0
+STILL_WAIT = 0.3
 """Seconds that showing an inspector waits for its still picture: the live one must not wait for the tokenizer."""
 
 MOST_OPEN = 8
