@@ -43,17 +43,17 @@ def derive(config: Config, given: Mapping[str, Any]) -> tuple[Config, dict[str, 
     _derive_rows(config, imply)
     if config.fp16 and config.bf16 == "auto":
         imply("bf16", False, "fp16 is true")
-    if config.adapter == "lora":
+    if config.adapter:
         rank = config.lora_r or DEFAULT_RANK
         if config.lora_r is None:
-            imply("lora_r", rank, "adapter is lora")
+            imply("lora_r", rank, f"adapter is {config.adapter}")
         if config.lora_alpha is None:
             imply("lora_alpha", rank, "as lora_r, so that the adapter's output is not scaled")
         if not config.lora_target_modules:
             reason = (
                 "lora_target_linear is true"
                 if config.lora_target_linear
-                else "adapter is lora, and no layers are named"
+                else f"adapter is {config.adapter}, and no layers are named"
             )
             imply("lora_target_modules", "all-linear", reason)
     if config.chat_template_jinja is not None and config.chat_template != "jinja":

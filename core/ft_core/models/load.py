@@ -9,6 +9,7 @@ from ft_core.models.added_tokens import TokenChanges
 from ft_core.models.hardware import Hardware, detect_hardware
 from ft_core.models.parameters import local_model_config
 from ft_core.models.precision import choose_attention, choose_precision
+from ft_core.models.quantise import keep_differentiable, load_options, quantised_base
 from ft_core.models.source import check_base_model, explain_load_error
 from ft_core.models.token_rows import new_rows
 
@@ -47,7 +48,9 @@ def load_model(
 
     check_base_model(config)
     precision = choose_precision(config, hardware or detect_hardware())
-    attention, _ = choose_attention(config, local_model_config(config.base_model, config.revision_of_model))
+    model_config = local_model_config(config.base_model, config.revision_of_model)
+    attention, _ = choose_attention(config, model_config)
+    options = load_options(config, model_config, quantised_base(config, model_config), precision.compute)
     try:
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
             config.base_model,
@@ -56,12 +59,14 @@ def load_model(
             attn_implementation=attention,
             trust_remote_code=config.trust_remote_code,
             device_map={"": device} if device else None,
+            **options,
         )
     except Exception as error:
         if explained := _explain(error, config, attention):
             raise explained from error
         raise
     model.config.use_cache = False
+    keep_differentiable(model)
     return model
 
 

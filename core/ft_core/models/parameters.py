@@ -68,7 +68,9 @@ def read_outline(base_model: str, revision: str | None = None) -> Outline | None
 
 
 def outline_folder(folder: Path) -> Outline | None:
-    """Return the outline of the safetensors files of `folder`; None if it has none that can be read."""
+    """Return the outline of the safetensors files of `folder`; None if it has none that can be read, or packed weights."""
+    if "quantization_config" in model_config(folder):
+        return None  # several weights share a number there, so shapes tell nothing
     shapes: dict[str, tuple[int, ...]] = {}
     for file in sorted(folder.glob("*.safetensors")):
         if file.name.startswith("adapter_"):

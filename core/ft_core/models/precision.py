@@ -56,7 +56,9 @@ def choose_precision(config: Config, hardware: Hardware) -> Precision:
     """
     compute, reason = _compute_format(config, hardware)
     if config.adapter:
-        reason += "; frozen base in the same format, adapter in fp32" if compute != "fp32" else ""
+        quantised = config.load_in_4bit or config.load_in_8bit or config.gptq
+        base = "what of the base is not quantised" if quantised else "frozen base"
+        reason += f"; {base} in the same format, adapter in fp32" if compute != "fp32" else ""
         return Precision(compute, compute, reason)
     if compute != "fp32":
         reason += "; master weights in fp32"

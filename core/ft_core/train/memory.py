@@ -99,6 +99,7 @@ def estimate_memory(
     attention: str,
     parameters: int,
     trainable: int,
+    base_bytes: int | None = None,
     length: int | None = None,
     trained_tokens: float | None = None,
 ) -> MemoryEstimate | None:
@@ -116,6 +117,8 @@ def estimate_memory(
         The attention's name, such as ``sdpa``.
     parameters, trainable
         How many parameters the model has in all (adapter included), and how many train.
+    base_bytes
+        Bytes of the frozen base (`ft_core.models.quantise.base_bytes`); by default every weight is in the loaded format.
     length
         Tokens of a row, padding included; `sequence_len` by default, which is the worst case.
     trained_tokens
@@ -138,6 +141,8 @@ def estimate_memory(
     copied = min(trainable, vocabulary * hidden) if recomputing else trainable
     copies = copied * compute_bytes if precision.weights != precision.compute else 0
 
+    if base_bytes is None:
+        base_bytes = (parameters - trainable) * precision.weight_bytes
     spread = _SPREAD.get(kind, 1.0)
     of_hidden, of_intermediate = _KEPT[bool(config.adapter), compute_bytes]
     layer = tokens * (of_hidden * hidden + of_intermediate * intermediate)
@@ -149,7 +154,7 @@ def estimate_memory(
     logits = vocabulary * (tokens * _LOGIT_BYTES + trained * _TRAINED_LOGIT_BYTES)
     return MemoryEstimate(
         base=round(_BASE[kind]),
-        weights=round((parameters - trainable) * precision.weight_bytes + trainable * 4 + copies),
+        weights=round(base_bytes + trainable * 4 + copies),
         optimizer=round(trainable * _optimizer_bytes(config)),
         gradients=trainable * 4,
         activations=round(layers * (between if recomputing else layer) * spread),

@@ -27,6 +27,7 @@ from ft_core.models.hardware import Hardware, detect_hardware
 from ft_core.models.outline import Outline
 from ft_core.models.parameters import local_model_config, model_folder, positions, read_outline
 from ft_core.models.precision import choose_attention, choose_precision
+from ft_core.models.quantise import Quantised, base_bytes, quantised_base, require_packages
 from ft_core.models.skeleton import build_skeleton, cached_skeleton
 from ft_core.models.source import check_base_model
 from ft_core.models.targets import trained_parameters
@@ -191,6 +192,8 @@ def make_plan(
         A dataset's file does not exist.
     LaunchError
         The disk cannot hold one checkpoint.
+    MissingExtra
+        A package that keeps the base model's weights in few bits is not installed.
     """
     from ft_core.runs import runs_root
 
@@ -198,6 +201,9 @@ def make_plan(
     check_base_model(config)
     require_trained_types(config)
     precision = choose_precision(config, hardware)
+    quantised = quantised_base(config, local_model_config(config.base_model, config.revision_of_model))
+    if quantised is not None:
+        require_packages(quantised)
     outline = _outline(config, exact=exact, on_wait=on_wait)
     model_config = local_model_config(config.base_model, config.revision_of_model)
     on_disk = read_tokenizer(model_folder(config.tokenizer_config or config.base_model))
@@ -225,7 +231,7 @@ def make_plan(
     full = config.pad_to_sequence_len or config.sample_packing
     plan = Plan(
         model=config.base_model,
-        method=_method(config),
+        method=_method(config, quantised),
         parameters=parameters,
         trainable=trainable,
         train_rows=train_rows,
@@ -265,6 +271,7 @@ def make_plan(
             attention=plan.attention,
             parameters=outline.total + (trainable if config.adapter else 0),
             trainable=trainable,
+            base_bytes=base_bytes(outline, quantised, precision) if quantised else None,
             length=plan.longest_row,
             trained_tokens=_trained_tokens(config, lengths, packing),
         )
@@ -378,13 +385,14 @@ def _work(
     return Work(steps.total, rows * mean, rows * padded, evaluations * eval_rows * eval_padded)
 
 
-def _method(config: Config) -> str:
+def _method(config: Config, quantised: Quantised | None) -> str:
     """Return how the model is tuned, in words."""
     if not config.adapter:
         return "full fine-tune"
     targets = target_modules(config)
     kind = "DoRA" if config.peft_use_dora else "rsLoRA" if config.peft_use_rslora else "LoRA"
-    return f"{kind} r={config.lora_r} on {targets if isinstance(targets, str) else ', '.join(targets)}"
+    base = f", base in {quantised.words}" if quantised else ""
+    return f"{kind} r={config.lora_r} on {targets if isinstance(targets, str) else ', '.join(targets)}{base}"
 
 
 def _parameters(config: Config, tokens: TokenPlan) -> tuple[int | None, int | None]:

@@ -240,6 +240,7 @@ def _describe(
     """Write what the data and the model turned out to be."""
     from ft_core.models.parameters import local_model_config
     from ft_core.models.precision import choose_attention
+    from ft_core.models.quantise import count_parameters
 
     if not config.streaming:
         writer.emit(
@@ -251,11 +252,10 @@ def _describe(
             dropped=dict(samples.dropped),
             **({"packed_rows": len(packing.bins), "fill": round(packing.fill, 4)} if packing else {}),
         )
-    every = list(model.parameters())
     writer.emit(
         "model",
-        parameters=sum(weight.numel() for weight in every),
-        trainable_parameters=sum(weight.numel() for weight in every if weight.requires_grad),
+        parameters=count_parameters(model),
+        trainable_parameters=count_parameters(model, trainable=True),
         device=hardware.name,
         dtype=choose_precision(config, hardware).compute,
         attention=choose_attention(config, local_model_config(config.base_model, config.revision_of_model))[

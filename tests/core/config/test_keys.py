@@ -8,7 +8,7 @@ from ft_core.config import Dataset
 from ft_core.config.config import INNER
 from ft_core.config.keys import ADVICE, axolotl_keys, fields_of, is_planned
 
-MEMORY = "remove it: weights are kept in 16 bit; 'gradient_checkpointing: true' or a smaller base_model saves memory"
+QLORA = "remove it; 'load_in_4bit: true' with 'adapter: qlora' keeps the base model's weights in 4 bit"
 
 
 @pytest.mark.parametrize(
@@ -29,9 +29,9 @@ MEMORY = "remove it: weights are kept in 16 bit; 'gradient_checkpointing: true' 
         ("lora_rr:", 1, "unknown key 'lora_rr'; did you mean 'lora_r'?", "write 'lora_r', or remove it"),
         ("xyzzy: 1", 1, "unknown key 'xyzzy'", "remove it"),
         (
-            "wandb_projekt: mine",
+            "swanlab_projekt: mine",
             1,
-            "unknown key 'wandb_projekt'; did you mean 'wandb_project'?",
+            "unknown key 'swanlab_projekt'; did you mean 'swanlab_project'?",
             "remove it: that key is not supported yet",
         ),
         (
@@ -70,12 +70,12 @@ MEMORY = "remove it: weights are kept in 16 bit; 'gradient_checkpointing: true' 
             "'seed' is not supported yet",
             "remove it",
         ),
-        ("load_in_4bit: true", 1, "'load_in_4bit' is not supported yet", MEMORY),
-        ("load_in_8bit: yes", 1, "'load_in_8bit' is not supported yet", MEMORY),
+        ("nf4_backend: torchao", 1, "'nf4_backend' is not supported yet", QLORA),
+        ("use_onebitllms: yes", 1, "'use_onebitllms' is not supported yet", QLORA),
         (
-            "wandb_project: mine",
+            "swanlab_project: mine",
             1,
-            "'wandb_project' is not supported yet",
+            "'swanlab_project' is not supported yet",
             "remove it: the loss curve is drawn in the notebook and kept in the run's events.jsonl",
         ),
         (

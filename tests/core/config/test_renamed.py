@@ -464,7 +464,6 @@ def test_what_is_wrong_with_an_older_form_is_told_of_it(errors, required, line, 
     [
         ("dpo_beta: 0.1", "rl_beta"),
         ("relora_steps: 10", "relora"),
-        ("load_4bit: true", "gptq"),
         ("fsdp: [full_shard]", "fsdp_config"),
     ],
 )

@@ -147,8 +147,14 @@ def test_steps_are_a_count_or_a_share():
             "'chat_template' cannot be 'chatlm'; did you mean 'chatml'?",
             TEMPLATE,
         ),
-        ("adapter", "mixlora", 10, "'adapter' cannot be 'mixlora': it is not supported yet", "use 'lora'"),
-        ("adapter", "LoRA", 10, "'adapter' cannot be 'LoRA'; did you mean 'lora'?", "use 'lora'"),
+        (
+            "adapter",
+            "mixlora",
+            10,
+            "'adapter' cannot be 'mixlora': it is not supported yet",
+            "use 'lora' or 'qlora'",
+        ),
+        ("adapter", "LoRA", 10, "'adapter' cannot be 'LoRA'; did you mean 'lora'?", "use 'lora' or 'qlora'"),
         (
             "optimizer",
             "adamw_torch_fussed",

@@ -23,7 +23,7 @@ from ft_core.config.schema.values import (
     rejected,
 )
 
-AdapterKind = Literal["lora"]
+AdapterKind = Literal["lora", "qlora"]
 PruneMethod = Literal["magnitude", "random", "reset"]
 
 INITS = (
@@ -74,9 +74,10 @@ class AdapterKeys(Topic):
     """LoRA (Hu et al. 2021, https://arxiv.org/abs/2106.09685) and its variants."""
 
     adapter: Annotated[
-        AdapterKind | None, Choice(("lora",), ("qlora", "llama-adapter", "mixlora", "mora"))
+        AdapterKind | None, Choice(("lora", "qlora"), ("llama-adapter", "mixlora", "mora"))
     ] = None
-    """What is trained: ``lora`` (small matrices beside the model's linear layers), or empty: all weights.
+    """What is trained: ``lora`` (small matrices beside the model's linear layers), ``qlora`` (the same, beside layers that
+    ``load_in_4bit`` keeps in 4 bit), or empty: all weights.
     Example: ``adapter: lora``."""
 
     lora_model_dir: Annotated[
@@ -86,10 +87,10 @@ class AdapterKeys(Topic):
     Example: ``lora_model_dir: runs/run-1/final``."""
 
     lora_r: Annotated[int | None, Whole(minimum=1)] = None
-    """Rank of the LoRA matrices. Default with ``adapter: lora``: 8. Example: ``lora_r: 16``."""
+    """Rank of the LoRA matrices. Default with an adapter: 8. Example: ``lora_r: 16``."""
 
     lora_alpha: Annotated[int | None, Whole(minimum=1)] = None
-    """Strength of the adapter: its output is scaled by lora_alpha / lora_r. Default with ``adapter: lora``: lora_r.
+    """Strength of the adapter: its output is scaled by lora_alpha / lora_r. Default with an adapter: lora_r.
     Example: ``lora_alpha: 32``."""
 
     lora_dropout: Annotated[float, Number(minimum=0, below=1)] = 0.0
@@ -99,7 +100,7 @@ class AdapterKeys(Topic):
         tuple[str, ...] | Literal["all-linear"] | None, TargetModules(keyword="all-linear")
     ] = None
     """Names of the layers that get an adapter, such as ``[q_proj, v_proj]``, or ``all-linear``. Default with
-    ``adapter: lora``: all-linear. Example: ``lora_target_modules: [q_proj, v_proj]``."""
+    an adapter: all-linear. Example: ``lora_target_modules: [q_proj, v_proj]``."""
 
     lora_target_linear: Annotated[bool, Flag()] = False
     """Whether every linear layer except the output head gets an adapter, besides those in lora_target_modules.

@@ -11,6 +11,7 @@ NAMES = "write a list of names, such as [q_proj, v_proj]"
     ("line", "value"),
     [
         ("adapter: lora", "lora"),
+        ("adapter: qlora", "qlora"),
         ("lora_r: 16", 16),
         ("lora_target_modules: all-linear", "all-linear"),
         ("lora_target_modules: [q_proj, mlp.up_proj]", ("q_proj", "mlp.up_proj")),
@@ -33,8 +34,11 @@ def test_accepted(stored, line, value):
 @pytest.mark.parametrize(
     ("line", "message", "fix"),
     [
-        ("adapter: qlora", "cannot be 'qlora': it is not supported yet", "use 'lora'"),
-        ("adapter: llama-adapter", "cannot be 'llama-adapter': it is not supported yet", "use 'lora'"),
+        (
+            "adapter: llama-adapter",
+            "cannot be 'llama-adapter': it is not supported yet",
+            "use 'lora' or 'qlora'",
+        ),
         (
             "lora_target_modules: '.*layers.(0|1).*q_proj'",
             "cannot be a regular expression, such as '.*layers.(0|1).*q_proj': it is not supported yet",

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-MEMORY = "remove it: weights are kept in 16 bit; 'gradient_checkpointing: true' or a smaller base_model saves memory"
+QLORA = "remove it; 'load_in_4bit: true' with 'adapter: qlora' keeps the base model's weights in 4 bit"
+FROZEN = "the base model is frozen, and its weights stay where training computes"
+ARGUMENTS = (
+    "it takes bnb_4bit_quant_type, bnb_4bit_use_double_quant, bnb_4bit_compute_dtype, bnb_4bit_quant_storage, "
+    "llm_int8_threshold, llm_int8_skip_modules, llm_int8_has_fp16_weight, llm_int8_enable_fp32_cpu_offload"
+)
 
 
 @pytest.mark.parametrize(
@@ -15,6 +20,12 @@ MEMORY = "remove it: weights are kept in 16 bit; 'gradient_checkpointing: true' 
         ("fp16: 'true'", True),
         ("tf32: false", False),
         ("load_in_4bit: true", True),
+        ("load_in_8bit: true", True),
+        ("gptq: true", True),
+        (
+            "bnb_config_kwargs: {llm_int8_threshold: '4', llm_int8_skip_modules: [up_proj]}",
+            {"llm_int8_threshold": 4.0, "llm_int8_skip_modules": ("up_proj",)},
+        ),
         ("nf4_backend: torchao", "torchao"),
         ("bnb_config_kwargs: {llm_int8_has_fp16_weight: false}", {"llm_int8_has_fp16_weight": False}),
         ("model_quantization_config: Mxfp4Config", "Mxfp4Config"),
@@ -33,6 +44,21 @@ def test_accepted(stored, line, value):
         ("fp16: auto", "must be true or false, not 'auto'", ""),
         ("load_in_4bit: 1", "must be true or false, not 1", ""),
         ("nf4_backend: bnb", "cannot be 'bnb'", "use 'bitsandbytes' or 'torchao'"),
+        (
+            "bnb_config_kwargs: {bnb_4bit_quant_typ: nf4}",
+            "has no argument 'bnb_4bit_quant_typ' that training knows; did you mean 'bnb_4bit_quant_type'?",
+            ARGUMENTS,
+        ),
+        (
+            "bnb_config_kwargs: {bnb_4bit_quant_type: nf8}",
+            "has 'bnb_4bit_quant_type', which cannot be 'nf8'",
+            "use 'nf4' or 'fp4'",
+        ),
+        (
+            "bnb_config_kwargs: {llm_int8_has_fp16_weight: true}",
+            "has 'llm_int8_has_fp16_weight', which must be false: " + FROZEN,
+            "remove it",
+        ),
         ("qat: int4", "must be a map of 'name: value' lines, not 'int4'", ""),
         (
             "model_quantization_config: Mxfp4",
@@ -48,9 +74,8 @@ def test_refused(complaint, line, message, fix):
 @pytest.mark.parametrize(
     ("line", "fix"),
     [
-        ("load_in_4bit: true", MEMORY),
-        ("load_in_8bit: true", MEMORY),
-        ("gptq: true", MEMORY),
+        ("nf4_backend: torchao", QLORA),
+        ("quantize_moe_experts: true", QLORA),
         ("fp8: true", "use 'bf16: true'"),
         ("qat: {weight_dtype: int4}", "remove it, and quantise the tuned model when the run is done"),
     ],
