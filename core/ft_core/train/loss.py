@@ -8,7 +8,6 @@ is the number of target tokens of the whole optimizer step: every accumulated mi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own name for it
@@ -51,16 +50,19 @@ def count_tokens(batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
     return batch["attention_mask"][real].sum()
 
 
-def token_mean_loss(outputs: Any, labels: torch.Tensor, num_items_in_batch: torch.Tensor) -> torch.Tensor:
+def token_mean_loss(
+    summed: torch.Tensor, labels: torch.Tensor, num_items_in_batch: torch.Tensor
+) -> torch.Tensor:
     """Return a micro-batch's share of the step's loss, in the signature that ``Trainer`` calls.
 
     Parameters
     ----------
-    outputs
-        What the model returned, with ``logits``.
+    summed
+        The loss of every target token of the micro-batch, summed (`ft_core.train.targets`).
     labels
-        ``[batch, length]``, -100 where nothing is trained.
+        ``[batch, length]``; what is in them is in `summed` already.
     num_items_in_batch
         Target tokens of the whole optimizer step, over all ranks.
     """
-    return summed_loss(outputs.logits, labels) / num_items_in_batch
+    del labels
+    return summed / num_items_in_batch

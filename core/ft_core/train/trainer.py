@@ -4,13 +4,15 @@ The loop, mixed precision, distribution, optimizers and schedules are Trainer's.
 
 * batches: every rank's share follows from the seed alone, and no row is trained twice (`ft_core.train.batches`);
 * packed rows: what keeps their documents apart is made on the device, for each family (`ft_core.train.isolation`);
-* the loss: summed over the targets of the whole step, on all ranks (`ft_core.train.loss`);
+* the loss: summed over the targets of the whole step, on all ranks (`ft_core.train.loss`), with no logits but theirs
+  (`ft_core.train.targets`);
 * evaluation: the mean over all target tokens, not over batches;
 * checkpoints: written aside and renamed, so that a folder called checkpoint-N is whole.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 import shutil
 from collections.abc import Iterator
@@ -25,9 +27,10 @@ from transformers.trainer_callback import PrinterCallback
 from ft_core.train.batches import RankBatches, Rows
 from ft_core.train.callbacks import RunCallback
 from ft_core.train.isolation import check_isolation, model_inputs
-from ft_core.train.loss import count_targets, count_tokens, summed_loss, token_mean_loss
+from ft_core.train.loss import count_targets, count_tokens, token_mean_loss
 from ft_core.train.saving import CHECKPOINT, list_checkpoints, publish, save_weights
 from ft_core.train.stream_batches import StreamedRows
+from ft_core.train.targets import Head, find_head, target_loss
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -99,6 +102,7 @@ class RunTrainer(Trainer):
         self._train_rows = train
         self._eval_rows = evaluation
         self._isolated_by: Literal["positions", "mask"] | None = isolated_by
+        self._head: Head | None = None
         self.step_tokens = torch.zeros((), dtype=torch.int64)
         self._checkpoints = Path(arguments.output_dir or "")
         self._keep_checkpoints = keep_checkpoints
@@ -169,6 +173,23 @@ class RunTrainer(Trainer):
         self.step_tokens = counts[1]
         return batches, counts[0].clamp(min=1).to(device)
 
+    def compute_loss(
+        self,
+        model: torch.nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> Any:
+        """Return a micro-batch's share of the step's loss, as ``Trainer`` scales it for the ranks that average it."""
+        model_loss: Any = functools.partial(self._summed_loss, model, inputs["labels"])
+        return super().compute_loss(model_loss, inputs, return_outputs, num_items_in_batch)
+
+    def _summed_loss(self, model: torch.nn.Module, labels: torch.Tensor, **inputs: Any) -> torch.Tensor:
+        """Return the loss of every target token of a micro-batch, summed."""
+        if self._head is None:
+            self._head = find_head(model, self.accelerator.unwrap_model(model))
+        return target_loss(self._head, functools.partial(model, **inputs), labels)
+
     def evaluate(
         self, eval_dataset: Any = None, ignore_keys: list[str] | None = None, metric_key_prefix: str = "eval"
     ) -> dict[str, float]:
@@ -184,7 +205,7 @@ class RunTrainer(Trainer):
             for inputs in self.get_eval_dataloader(eval_dataset):
                 batch = self._prepare_inputs(inputs)
                 labels = batch.pop("labels")
-                loss = summed_loss(model(**batch).logits, labels)
+                loss = self._summed_loss(model, labels, **batch)
                 sums += torch.stack([loss, count_targets(labels)]).to(sums)
         sums = self._sum_over_ranks(sums)
         metrics = {f"{metric_key_prefix}_loss": (sums[0] / sums[1].clamp(min=1)).item()}

@@ -219,7 +219,7 @@ def test_a_loss_that_is_no_number_ends_the_run(
 ) -> None:
     monkeypatch.setattr(
         "ft_core.train.trainer.token_mean_loss",
-        lambda outputs, labels, num_items_in_batch: outputs.logits.sum() * float("nan"),
+        lambda summed, labels, num_items_in_batch: summed * float("nan"),
     )
     run = train(make_config())
     assert run.state == "failed"
