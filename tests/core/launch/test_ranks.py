@@ -23,7 +23,7 @@ if os.environ.get("RANK") == "1":
     def broken(config):
         raise RuntimeError("rank 1 is broken")
 
-    tokenizer.load_tokenizer = broken
+    tokenizer.load_vocabulary = broken
 """
 
 

@@ -15,6 +15,10 @@ WITHOUT_EFFECT = {
     "tokenizer_type": "the checkpoint names its class; another name is a warning",
     "strict": "documented as accepted without effect",
     "sample_packing_group_size": "documented as accepted without effect",
+    "hf_use_auth_token": "documented as accepted without effect",
+    "preprocess_shards": "documented as accepted without effect",
+    "pretrain_multipack_attn": "true is what always happens; false is a warning",
+    "pretraining_dataset": "becomes entries of datasets as the config is loaded",
     "input_transform": "it has one value",
 }
 """Keys that only the config itself reads, and why that is no silence."""
