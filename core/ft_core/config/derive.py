@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ft_core.config.checks import has_eval_data
+from ft_core.config.checks.logging import TRACKERS
 from ft_core.config.config import Config
 from ft_core.config.schema.dataset import Dataset
 
@@ -75,6 +76,9 @@ def derive(config: Config, given: Mapping[str, Any]) -> tuple[Config, dict[str, 
             )
         else:
             imply("eval_strategy", "epoch", "there is evaluation data")
+    for key, name in TRACKERS.items():
+        if key not in given and getattr(config, name) is not None:
+            imply(key, True, f"{name} is given")
     for key in ("datasets", "test_datasets"):
         entries: tuple[Dataset, ...] = getattr(config, key)
         values[key] = tuple(

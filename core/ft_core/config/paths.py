@@ -61,6 +61,8 @@ def with_absolute_paths(config: Config) -> Config:
     for key in ("output_dir", "dataset_prepared_path", "resume_from_checkpoint"):
         if (folder := getattr(config, key)) is not None:
             values[key] = _absolute(folder)
+    if config.mlflow_tracking_uri is not None:
+        values["mlflow_tracking_uri"] = _absolute_store(config.mlflow_tracking_uri)
     for key in ("datasets", "test_datasets"):
         entries: tuple[Dataset, ...] = getattr(config, key)
         values[key] = tuple(_absolute_dataset(dataset) for dataset in entries)
@@ -78,6 +80,18 @@ def _absolute_dataset(dataset: Dataset) -> Dataset:
     if isinstance(dataset.type, str):
         values["type"] = with_whole_path(dataset.type)
     return dataset.model_copy(update=values)
+
+
+def _absolute_store(uri: str) -> str:
+    """Return where MLflow keeps runs with a whole path, if that is a folder or a file here.
+
+    >>> _absolute_store("http://localhost:5000"), _absolute_store("sqlite:////data/mlflow.db")
+    ('http://localhost:5000', 'sqlite:////data/mlflow.db')
+    """
+    scheme, found, path = uri.partition(":///")
+    if found and scheme == "sqlite":
+        return f"sqlite:///{_absolute(path)}"
+    return uri if "://" in uri or uri.startswith(("file:", "databricks")) else _absolute(uri)
 
 
 def _absolute_if_there(name: str) -> str:

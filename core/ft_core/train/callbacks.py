@@ -44,6 +44,7 @@ class RunCallback(TrainerCallback):
         self.stopped = False
         self.evaluated_step = -1
         self.saved_step = -1
+        self.numbers: dict[str, Any] = {}  # those of the last step
         self._config = config
         self._writer = writer
         self._interrupts = interrupts
@@ -161,6 +162,7 @@ class RunCallback(TrainerCallback):
 
     def _write_step(self, writer: RunWriter, **event: Any) -> None:
         """Write a step's event, and every ``logging_steps`` steps a line for people."""
+        self.numbers = event
         writer.emit("step", **event)
         step, total = event["step"], event["total_steps"]
         if step % self._config.logging_steps == 0 or step in (1, total):

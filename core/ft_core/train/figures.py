@@ -34,6 +34,7 @@ def figures(plan: Plan) -> list[Figure]:
         Figure("Memory", *_memory(plan)),
         Figure("Time", *_time(plan)),
         Figure("Disk", *_disk(plan)),
+        Figure("Reports to", ", ".join(plan.trackers), ""),
     ]
     return [line for line in lines if line.value]
 

@@ -33,6 +33,7 @@ from ft_core.models.source import check_base_model
 from ft_core.models.targets import trained_parameters
 from ft_core.train.duration import Work, estimate_duration
 from ft_core.train.light_tokenizer import read_tokenizer
+from ft_core.train.loggers.asked import asked_kinds, missing_package
 from ft_core.train.memory import ERROR, checkpoint_bytes, estimate_memory, gib, less_memory
 from ft_core.train.model_checks import check_adapter, check_length
 from ft_core.train.packing import PackingEstimate, check_packing, estimate_packing
@@ -93,6 +94,8 @@ class Plan:
     vocabulary, vocabulary_reason
         Which tokens are new or have new texts and how the embeddings grow, and how these rows are trained; empty where
         nothing changes.
+    trackers
+        Where the run is reported to.
     warnings
         What may not be meant.
     """
@@ -130,6 +133,7 @@ class Plan:
     streaming: bool = False
     vocabulary: str = ""
     vocabulary_reason: str = ""
+    trackers: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as plain values, as ``plan.json`` holds it."""
@@ -259,6 +263,7 @@ def make_plan(
         vocabulary=tokens.words,
         streaming=config.streaming,
         vocabulary_reason=tokens.training,
+        trackers=tuple(kind.name for kind in asked_kinds(config)),
     )
     if outline is not None and trainable is not None:
         checkpoint = checkpoint_bytes(config, parameters=outline.total, trainable=trainable)
@@ -433,6 +438,8 @@ def _count_rows(config: Config) -> tuple[int | None, int | None]:
 def _warnings(config: Config, plan: Plan, hardware: Hardware, *, known: bool) -> tuple[Problem, ...]:
     """Return what may not be meant: the config's own warnings, and what only the plan can see."""
     found = list(config.warnings)
+    missing = filter(None, map(missing_package, asked_kinds(config)))
+    found += [_warning(package.message, package.fix) for package in missing]
     if hardware.note:
         found.append(
             _warning(hardware.note, "Install a CUDA build of torch: https://pytorch.org/get-started/locally/")

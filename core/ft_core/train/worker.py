@@ -86,6 +86,7 @@ def _train(config: Config, directory: Path, writer: RunWriter | None, interrupts
     _phase(writer, "loading model")
     _quiet()
     from ft_core.models.tokenizer import load_vocabulary
+    from ft_core.train.loggers.reporting import Reporting
     from ft_core.train.stream_batches import StreamedRows, tell_stream
 
     tokenizer, changes = load_vocabulary(config)
@@ -103,18 +104,20 @@ def _train(config: Config, directory: Path, writer: RunWriter | None, interrupts
     if not stopped:
         if lays_end_to_end(config):
             trainer.check_isolation(choose_precision(config, hardware).compute)
-        _phase(writer, "training")
-        try:
-            trainer.train(resume_from_checkpoint=config.resume_from_checkpoint)
-        finally:
+        with Reporting(config, writer, callback, model) as reporting:
+            trainer.add_callback(reporting)
+            _phase(writer, "training")
+            try:
+                trainer.train(resume_from_checkpoint=config.resume_from_checkpoint)
+            finally:
+                if isinstance(rows, StreamedRows):
+                    rows.close()
             if isinstance(rows, StreamedRows):
-                rows.close()
-        if isinstance(rows, StreamedRows):
-            tell_stream(rows, writer, eval_samples=len(samples.eval))
-        if samples.eval and not callback.stopped and callback.evaluated_step != trainer.state.global_step:
-            trainer.evaluate()
-        _phase(writer, "saving")
-        _save(config, hardware, directory, trainer, tokenizer)
+                tell_stream(rows, writer, eval_samples=len(samples.eval))
+            if samples.eval and not callback.stopped and callback.evaluated_step != trainer.state.global_step:
+                trainer.evaluate()
+            _phase(writer, "saving")
+            _save(config, hardware, directory, trainer, tokenizer)
     trainer.accelerator.end_training()
 
 

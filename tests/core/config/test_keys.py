@@ -128,7 +128,7 @@ def test_every_key_of_axolotl_is_known_once():
         "cut_cross_entropy",
         "fsdp",
     } <= keys.keys()
-    assert is_planned("wandb_project")
+    assert is_planned("swanlab_project")
     assert not is_planned("base_model")
     assert not is_planned("xyzzy")
     # Advice is for keys that need it: the schema says its own, and each is Axolotl's.
@@ -141,7 +141,7 @@ def test_every_problem_is_found_at_once(errors):
     text = (
         "base_modl: a/b\n"
         "learning_rate: high\n"
-        "wandb_project: mine\n"
+        "swanlab_project: mine\n"
         "datasets:\n"
         "  - path: a/b\n"
         "    tpye: alpaca\n"
@@ -157,7 +157,7 @@ def test_every_problem_is_found_at_once(errors):
     assert [(line, message) for line, _, message, _ in errors(text)] == [
         (1, "unknown key 'base_modl'; did you mean 'base_model'?"),
         (2, "'learning_rate' must be a number, not 'high'"),
-        (3, "'wandb_project' is not supported yet"),
+        (3, "'swanlab_project' is not supported yet"),
         (5, "'datasets[0]' has no 'type'"),
         (6, "unknown key 'tpye'; did you mean 'type'?"),
         (8, "'type' cannot be 'alpaka'; did you mean 'alpaca'?"),

@@ -125,7 +125,7 @@ def test_what_an_override_makes_is_its_fault(errors, required):
     [
         ("learning_rate", "high", "--set learning_rate: 'learning_rate' must be a number, not 'high'"),
         ("lerning_rate", 1, "--set lerning_rate: unknown key 'lerning_rate'; did you mean 'learning_rate'?"),
-        ("wandb_project", "mine", "--set wandb_project: 'wandb_project' is not supported yet"),
+        ("swanlab_project", "mine", "--set swanlab_project: 'swanlab_project' is not supported yet"),
         (
             "datasets[0].type",
             "alpca",

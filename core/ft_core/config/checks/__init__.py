@@ -13,6 +13,7 @@ from ft_core.config.checks.data import check_data
 from ft_core.config.checks.dataset import check_dataset
 from ft_core.config.checks.distributed import check_distributed
 from ft_core.config.checks.evaluation import check_evaluation
+from ft_core.config.checks.logging import check_logging
 from ft_core.config.checks.loss import check_loss
 from ft_core.config.checks.model import check_model
 from ft_core.config.checks.optimizer import check_optimizer
@@ -39,6 +40,7 @@ CHECKS = (
     check_schedule,
     check_saving,
     check_evaluation,
+    check_logging,
     check_distributed,
     check_preference,
     check_loss,

@@ -16,6 +16,9 @@ SwanlabMode = Literal["cloud", "local", "offline", "disabled"]
 IN_THE_NOTEBOOK = Planned(
     "remove it: the loss curve is drawn in the notebook and kept in the run's events.jsonl"
 )
+IN_THE_ENVIRONMENT = Planned(
+    "set the environment variable COMET_API_KEY and remove the line: a config is kept with its run and shared"
+)
 NOT_PROFILED = Planned("remove it: the dashboard shows the time of each step")
 
 
@@ -25,83 +28,87 @@ class LoggingKeys(Topic):
     logging_steps: Annotated[int, Whole(minimum=1)] = 1
     """Optimizer steps from one line of the log to the next. The loss curve has every step. Example: ``logging_steps: 10``."""
 
-    use_wandb: Annotated[bool, Flag(), IN_THE_NOTEBOOK] = False
-    """Whether the run is reported to Weights & Biases; so too where wandb_project is given. Example: ``use_wandb: true``."""
+    use_wandb: Annotated[bool, Flag()] = False
+    """Whether the run is reported to Weights & Biases. Default: true where wandb_project is given. Example: ``use_wandb: true``."""
 
-    wandb_project: Annotated[str | None, Text(), IN_THE_NOTEBOOK] = None
+    wandb_project: Annotated[str | None, Text()] = None
     """Project in Weights & Biases that the run is reported to. The key of the service is read from the environment variable
     WANDB_API_KEY or from ``wandb login``, never from the config. Example: ``wandb_project: my-project``."""
 
-    wandb_entity: Annotated[str | None, Text(), IN_THE_NOTEBOOK] = None
+    wandb_entity: Annotated[str | None, Text()] = None
     """Team or user in Weights & Biases that owns wandb_project. Default: the account's own.
     Example: ``wandb_entity: my-team``."""
 
-    wandb_name: Annotated[str | None, Text(), IN_THE_NOTEBOOK] = None
-    """Name of the run in Weights & Biases. Default: the service makes one up. Example: ``wandb_name: first-try``."""
+    wandb_name: Annotated[str | None, Text()] = None
+    """Name of the run in Weights & Biases. Default: the name of the run here. Example: ``wandb_name: first-try``."""
 
-    wandb_run_id: Annotated[str | None, Text(), IN_THE_NOTEBOOK] = None
+    wandb_run_id: Annotated[str | None, Text()] = None
     """Identifier of the run in Weights & Biases, to go on with one that is there. Default: a new one.
     Example: ``wandb_run_id: 3k9x1c2a``."""
 
-    wandb_mode: Annotated[WandbMode | None, Choice(get_args(WandbMode)), IN_THE_NOTEBOOK] = None
-    """``online``; ``offline``: written to disk alone, to be sent later; or ``disabled``. Default: online.
+    wandb_mode: Annotated[WandbMode | None, Choice(get_args(WandbMode))] = None
+    """``online``; ``offline``: written into the run's directory, to be sent later by ``wandb sync``; or ``disabled``. Default:
+    online, or as the environment variable WANDB_MODE says.
     Example: ``wandb_mode: offline``."""
 
-    wandb_watch: Annotated[WandbWatch | None, Choice(get_args(WandbWatch)), IN_THE_NOTEBOOK] = None
-    """Histograms that are reported beside the loss: of ``gradients``, ``parameters``, ``all`` of these, or none (``false``).
+    wandb_watch: Annotated[WandbWatch | None, Choice(get_args(WandbWatch))] = None
+    """Histograms that are reported every 100 steps: of ``gradients``, ``parameters``, ``all`` of these, or none (``false``).
     Default: none. Example: ``wandb_watch: gradients``."""
 
-    wandb_log_model: Annotated[WandbLogModel | None, Choice(get_args(WandbLogModel)), IN_THE_NOTEBOOK] = None
+    wandb_log_model: Annotated[WandbLogModel | None, Choice(get_args(WandbLogModel))] = None
     """Whether weights are uploaded to Weights & Biases: each ``checkpoint``, those of the ``end``, or none (``false``).
     Default: none. Example: ``wandb_log_model: checkpoint``."""
 
-    use_mlflow: Annotated[bool, Flag(), IN_THE_NOTEBOOK] = False
-    """Whether the run is reported to MLflow. Example: ``use_mlflow: true``."""
+    use_mlflow: Annotated[bool, Flag()] = False
+    """Whether the run is reported to MLflow. Default: true where mlflow_experiment_name is given. Example: ``use_mlflow: true``."""
 
-    mlflow_tracking_uri: Annotated[str | None, Text(), IN_THE_NOTEBOOK] = None
-    """Address of the MLflow server, or a folder. A password belongs in the environment variable
-    MLFLOW_TRACKING_PASSWORD, not here. Example: ``mlflow_tracking_uri: http://localhost:5000``."""
+    mlflow_tracking_uri: Annotated[str | None, Text()] = None
+    """Address of the MLflow server, a database, or a folder. A password belongs in the environment variable
+    MLFLOW_TRACKING_PASSWORD, not here. Default: as the environment variable MLFLOW_TRACKING_URI says, else the folder
+    ``mlruns`` beside the runs. Example: ``mlflow_tracking_uri: http://localhost:5000``."""
 
-    mlflow_experiment_name: Annotated[str | None, Text(), IN_THE_NOTEBOOK] = None
+    mlflow_experiment_name: Annotated[str | None, Text()] = None
     """Experiment in MLflow that the run belongs to. Example: ``mlflow_experiment_name: my-experiment``."""
 
-    mlflow_run_name: Annotated[str | None, Text(), IN_THE_NOTEBOOK] = None
-    """Name of the run in MLflow. Default: MLflow makes one up. Example: ``mlflow_run_name: first-try``."""
+    mlflow_run_name: Annotated[str | None, Text()] = None
+    """Name of the run in MLflow. Default: the name of the run here. Example: ``mlflow_run_name: first-try``."""
 
-    hf_mlflow_log_artifacts: Annotated[bool, Flag(), IN_THE_NOTEBOOK] = False
+    hf_mlflow_log_artifacts: Annotated[bool, Flag()] = False
     """Whether each checkpoint is copied to MLflow's store of artifacts. Example: ``hf_mlflow_log_artifacts: true``."""
 
-    use_comet: Annotated[bool, Flag(), IN_THE_NOTEBOOK] = False
-    """Whether the run is reported to Comet. Example: ``use_comet: true``."""
+    use_comet: Annotated[bool, Flag()] = False
+    """Whether the run is reported to Comet. Default: true where comet_project_name is given. Example: ``use_comet: true``."""
 
-    comet_api_key: Annotated[str | None, Text(), IN_THE_NOTEBOOK] = None
+    comet_api_key: Annotated[str | None, Text(), IN_THE_ENVIRONMENT] = None
     """Secret key of the Comet account. A config is kept with its run and shared, so the right place for it is the
     environment variable COMET_API_KEY or ``comet login``. Example: ``comet_api_key: my-key``."""
 
-    comet_workspace: Annotated[str | None, Text(), IN_THE_NOTEBOOK] = None
+    comet_workspace: Annotated[str | None, Text()] = None
     """Workspace in Comet. Default: the account's own. Example: ``comet_workspace: my-team``."""
 
-    comet_project_name: Annotated[str | None, Text(), IN_THE_NOTEBOOK] = None
+    comet_project_name: Annotated[str | None, Text()] = None
     """Project in Comet. Default: Uncategorized. Example: ``comet_project_name: my-project``."""
 
-    comet_experiment_key: Annotated[str | None, Text(), IN_THE_NOTEBOOK] = None
+    comet_experiment_key: Annotated[str | None, Text()] = None
     """Identifier of the experiment in Comet, 32 to 50 letters and digits, to go on with one that is there. Default: a new
     one. Example: ``comet_experiment_key: 0123456789abcdef0123456789abcdef``."""
 
-    comet_mode: Annotated[CometMode | None, Choice(get_args(CometMode)), IN_THE_NOTEBOOK] = None
+    comet_mode: Annotated[CometMode | None, Choice(get_args(CometMode))] = None
     """Whether the experiment in Comet is a new one (``create``), one that is there (``get``), or what fits
     (``get_or_create``). Default: get_or_create. Example: ``comet_mode: create``."""
 
-    comet_online: Annotated[bool, Flag(), IN_THE_NOTEBOOK] = True
-    """Whether the run is sent to Comet while it trains, in place of being written to disk.
+    comet_online: Annotated[bool, Flag()] = True
+    """Whether the run is sent to Comet while it trains, in place of being written into the run's directory, to be sent later
+    by ``comet upload``.
     Example: ``comet_online: false``."""
 
-    comet_experiment_config: Annotated[dict[str, Any] | None, FreeMap(), IN_THE_NOTEBOOK] = None
+    comet_experiment_config: Annotated[dict[str, Any] | None, FreeMap()] = None
     """Further settings of the experiment, by the names of Comet's ``ExperimentConfig``.
     Example: ``comet_experiment_config: {tags: [first-try]}``."""
 
-    use_tensorboard: Annotated[bool, Flag(), IN_THE_NOTEBOOK] = False
-    """Whether a log for TensorBoard is written. Example: ``use_tensorboard: true``."""
+    use_tensorboard: Annotated[bool, Flag()] = False
+    """Whether a log for TensorBoard is written, into the run's directory: ``tensorboard --logdir runs`` shows all runs.
+    Example: ``use_tensorboard: true``."""
 
     use_trackio: Annotated[bool, Flag(), IN_THE_NOTEBOOK] = False
     """Whether the run is reported to Trackio, a tracker on this machine or in a Hugging Face Space.

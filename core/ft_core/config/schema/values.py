@@ -261,6 +261,8 @@ class Choice(Checked):
         # YAML 1.1 reads a bare no as false.
         if value is False and "no" in self.options:
             return "no"
+        if value is False and "false" in self.options:
+            return "false"
         if isinstance(value, str):
             if value in self.options or (self.pattern and re.fullmatch(self.pattern, value)):
                 return value

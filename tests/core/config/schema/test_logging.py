@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from ft_core.config import explain
+from ft_core.config import explain, load_config
 
 IN_THE_NOTEBOOK = "remove it: the loss curve is drawn in the notebook and kept in the run's events.jsonl"
+IN_THE_ENVIRONMENT = (
+    "set the environment variable COMET_API_KEY and remove the line: a config is kept with its run and shared"
+)
 NOT_PROFILED = "remove it: the dashboard shows the time of each step"
 
 
@@ -22,6 +25,7 @@ NOT_PROFILED = "remove it: the dashboard shows the time of each step"
         ("wandb_mode: offline", "offline"),
         ("wandb_watch: gradients", "gradients"),
         ("wandb_watch: 'false'", "false"),
+        ("wandb_watch: false", "false"),
         ("wandb_log_model: checkpoint", "checkpoint"),
         ("use_mlflow: true", True),
         ("mlflow_tracking_uri: http://localhost:5000", "http://localhost:5000"),
@@ -95,27 +99,7 @@ def test_refused_values(complaint, line, message, fix):
 @pytest.mark.parametrize(
     ("line", "fix"),
     [
-        ("use_wandb: true", IN_THE_NOTEBOOK),
-        ("wandb_project: a", IN_THE_NOTEBOOK),
-        ("wandb_entity: a", IN_THE_NOTEBOOK),
-        ("wandb_name: a", IN_THE_NOTEBOOK),
-        ("wandb_run_id: a", IN_THE_NOTEBOOK),
-        ("wandb_mode: offline", IN_THE_NOTEBOOK),
-        ("wandb_watch: gradients", IN_THE_NOTEBOOK),
-        ("wandb_log_model: checkpoint", IN_THE_NOTEBOOK),
-        ("use_mlflow: true", IN_THE_NOTEBOOK),
-        ("mlflow_tracking_uri: http://localhost:5000", IN_THE_NOTEBOOK),
-        ("mlflow_experiment_name: a", IN_THE_NOTEBOOK),
-        ("mlflow_run_name: a", IN_THE_NOTEBOOK),
-        ("hf_mlflow_log_artifacts: true", IN_THE_NOTEBOOK),
-        ("use_comet: true", IN_THE_NOTEBOOK),
-        ("comet_api_key: a", IN_THE_NOTEBOOK),
-        ("comet_workspace: a", IN_THE_NOTEBOOK),
-        ("comet_project_name: a", IN_THE_NOTEBOOK),
-        ("comet_experiment_key: a", IN_THE_NOTEBOOK),
-        ("comet_mode: create", IN_THE_NOTEBOOK),
-        ("comet_experiment_config: {tags: [a]}", IN_THE_NOTEBOOK),
-        ("use_tensorboard: true", IN_THE_NOTEBOOK),
+        ("comet_api_key: a", IN_THE_ENVIRONMENT),
         ("use_trackio: true", IN_THE_NOTEBOOK),
         ("trackio_project_name: a", IN_THE_NOTEBOOK),
         ("trackio_run_name: a", IN_THE_NOTEBOOK),
@@ -175,3 +159,38 @@ def test_asks_for_nothing(warnings, required, line):
 )
 def test_defaults(key, default):
     assert explain(key).default == default
+
+
+@pytest.mark.parametrize(
+    ("line", "key", "reason"),
+    [
+        ("wandb_project: a", "use_wandb", "wandb_project is given"),
+        ("mlflow_experiment_name: a", "use_mlflow", "mlflow_experiment_name is given"),
+        ("comet_project_name: a", "use_comet", "comet_project_name is given"),
+    ],
+)
+def test_a_project_switches_its_tracker_on(required, line, key, reason):
+    config = load_config(required + line)
+    assert (getattr(config, key), config.origin(key).reason) == (True, reason)
+    assert getattr(load_config(f"{required}{line}\n{key}: false"), key) is False
+
+
+def test_a_secret_is_in_no_copy_of_the_config(errors, required):
+    (problem,) = errors(f"{required}comet_api_key: hunter2")
+    assert "hunter2" not in str(problem)
+
+
+@pytest.mark.parametrize(
+    ("uri", "stored"),
+    [
+        ("http://localhost:5000", "http://localhost:5000"),
+        ("databricks", "databricks"),
+        ("file:///data/mlruns", "file:///data/mlruns"),
+        ("mlruns", "{here}/mlruns"),
+        ("sqlite:///mlflow.db", "sqlite:///{here}/mlflow.db"),
+    ],
+)
+def test_a_store_of_mlflow_is_the_same_from_any_folder(tmp_path, monkeypatch, required, uri, stored):
+    monkeypatch.chdir(tmp_path)
+    text = load_config(f"{required}mlflow_tracking_uri: {uri}\nuse_mlflow: true").to_yaml(absolute_paths=True)
+    assert f"mlflow_tracking_uri: {stored.format(here=tmp_path)}\n" in text
