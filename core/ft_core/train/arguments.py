@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from ft_core.errors import MissingExtra, ModelError
 from ft_core.models.hardware import Hardware
 from ft_core.models.precision import choose_precision
+from ft_core.train.parameter_groups import parameter_groups
+from ft_core.train.schedules import OWN_SCHEDULES
 from ft_core.train.steps import Steps, eval_cadence, save_cadence, warmup_steps
 
 if TYPE_CHECKING:
@@ -76,12 +78,13 @@ def training_arguments(
         "learning_rate": config.learning_rate,
         "weight_decay": config.weight_decay,
         "max_grad_norm": config.max_grad_norm,
-        "optim": config.optimizer,
+        # Muon is ours (ft_core.train.muon).
+        "optim": "adamw_torch" if config.optimizer == "muon" else config.optimizer,
         "adam_beta1": config.adam_beta1,
         "adam_beta2": config.adam_beta2,
         "adam_epsilon": config.adam_epsilon,
-        "lr_scheduler_type": config.lr_scheduler,
-        "lr_scheduler_kwargs": dict(config.lr_scheduler_kwargs),
+        # Made by ft_core.train.schedules; Trainer reads it to know whether the schedule follows the evaluation loss.
+        "lr_scheduler_type": "constant" if config.lr_scheduler in OWN_SCHEDULES else config.lr_scheduler,
         "warmup_steps": warmup_steps(config, steps),
         # Number formats.
         "bf16": precision.compute == "bf16",
@@ -116,29 +119,55 @@ def optimizer_class(
     """Return the optimizer's class and arguments, those of ``optim_args`` among them.
 
     Transformers passes ``optim_args`` on for a few optimizers and drops it for the rest; here the class always gets
-    them.
+    them. Where some weights learn at a rate of their own, ``params`` are the groups, which Trainer takes over.
 
     Raises
     ------
     MissingExtra
         The optimizer's package is not installed.
     ModelError
-        ``optim_args`` names an argument that the optimizer does not take.
+        ``optim_args`` names an argument that the optimizer does not take, or ``lr_groups`` a weight that is not there.
     """
+    optimizer, settings = (
+        _muon(config) if config.optimizer == "muon" else _of_transformers(config, arguments, model)
+    )
+    _check_optim_args(optimizer, config)
+    groups = parameter_groups(config, model)
+    return optimizer, {**settings, **config.optim_args, **({"params": groups} if groups else {})}
+
+
+def _muon(config: Config) -> tuple[type[torch.optim.Optimizer], dict[str, Any]]:
+    import torch
+
+    if not hasattr(torch.optim, "Muon"):
+        raise MissingExtra(
+            f"The optimizer 'muon' came with PyTorch 2.9, and {torch.__version__} is installed.",
+            "Use 'optimizer: adamw_torch_fused', or install a newer PyTorch.",
+        )
+    from ft_core.train.muon import MuonWithAdamW
+
+    return MuonWithAdamW, {
+        "lr": config.learning_rate,
+        "betas": (config.adam_beta1, config.adam_beta2),
+        "adam_eps": config.adam_epsilon,
+    }
+
+
+def _of_transformers(
+    config: Config, arguments: TrainingArguments, model: Any
+) -> tuple[type[torch.optim.Optimizer], dict[str, Any]]:
     from transformers import Trainer
 
     if _BITSANDBYTES.search(config.optimizer) and config.optimizer != _WITHOUT_BITSANDBYTES:
         require("bitsandbytes", f"The optimizer '{config.optimizer}'", "pip install 'ft-jupyter[gpu]'")
     try:
-        optimizer, settings = Trainer.get_optimizer_cls_and_kwargs(arguments, model)
+        return Trainer.get_optimizer_cls_and_kwargs(arguments, model)
     except (ImportError, ValueError) as error:
         package = re.search(r"pip install ([\w\-]+)", str(error))
         raise MissingExtra(
             f"The optimizer '{config.optimizer}' cannot be used here: {str(error).splitlines()[0]}",
             f"pip install {package.group(1)}" if package else "Use 'optimizer: adamw_torch_fused'.",
         ) from error
-    _check_optim_args(optimizer, config)
-    return optimizer, {**settings, **config.optim_args}
 
 
 def _check_optim_args(optimizer: type[torch.optim.Optimizer], config: Config) -> None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import functools
 import itertools
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -64,6 +64,8 @@ class RunTrainer(Trainer):
         What keeps the documents of a packed row apart in this model (`ft_core.models.attention`).
     optimizer
         The optimizer's class and its arguments.
+    schedule
+        Makes the learning rate's schedule of an optimizer and the run's steps.
     keep_checkpoints
         How many checkpoints stay; None for all.
     run_callback
@@ -80,6 +82,7 @@ class RunTrainer(Trainer):
         evaluation: Rows | None,
         isolated_by: Literal["positions", "mask"] | None,
         optimizer: tuple[type[torch.optim.Optimizer], dict[str, Any]],
+        schedule: Callable[[torch.optim.Optimizer, int], torch.optim.lr_scheduler.LRScheduler],
         keep_checkpoints: int | None,
         run_callback: RunCallback,
     ) -> None:
@@ -103,6 +106,7 @@ class RunTrainer(Trainer):
         self._eval_rows = evaluation
         self._isolated_by: Literal["positions", "mask"] | None = isolated_by
         self._head: Head | None = None
+        self._schedule = schedule
         self.step_tokens = torch.zeros((), dtype=torch.int64)
         self._checkpoints = Path(arguments.output_dir or "")
         self._keep_checkpoints = keep_checkpoints
@@ -141,6 +145,15 @@ class RunTrainer(Trainer):
         del eval_dataset
         assert self._eval_rows is not None
         return self._loader(self._eval_rows, seed=None)
+
+    def create_scheduler(
+        self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None
+    ) -> torch.optim.lr_scheduler.LRScheduler:
+        """Make the schedule of the learning rate, those that Trainer does not know among them."""
+        of_which: Any = optimizer or self.optimizer
+        self.lr_scheduler = self._schedule(of_which, num_training_steps)
+        self._created_lr_scheduler = True
+        return self.lr_scheduler
 
     def _loader(self, rows: Rows, *, seed: int | None) -> EpochLoader:
         order = rows.order(
@@ -196,10 +209,8 @@ class RunTrainer(Trainer):
         """Return ``{"eval_loss": ...}``: the mean loss of every target token of the evaluation rows, on all ranks."""
         del ignore_keys
         model: Any = self.model
-        optimizer: Any = self.optimizer
         model.eval()
-        if hasattr(optimizer, "eval"):
-            optimizer.eval()  # schedule-free optimizers keep two sets of weights
+        self.show_averaged_weights()
         sums = torch.zeros(2, dtype=torch.float32 if self.args.device.type == "mps" else torch.float64)
         with torch.no_grad():
             for inputs in self.get_eval_dataloader(eval_dataset):
@@ -211,6 +222,12 @@ class RunTrainer(Trainer):
         metrics = {f"{metric_key_prefix}_loss": (sums[0] / sums[1].clamp(min=1)).item()}
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
+
+    def show_averaged_weights(self) -> None:
+        """Give the model the weights that it is used with: schedule-free optimizers train at others, until the next step."""
+        optimizer: Any = self.optimizer
+        if hasattr(optimizer, "eval"):
+            optimizer.eval()
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Tell the callbacks, and keep no history: that is in the run's events, once."""
@@ -247,6 +264,7 @@ class RunTrainer(Trainer):
         """Write a checkpoint aside, rename it into place, and remove the oldest ones beyond the limit."""
         checkpoints = self._checkpoints
         staging = checkpoints / _STAGING
+        self.show_averaged_weights()
         try:
             super()._save_checkpoint(model, trial)
             if isinstance(self._train_rows, StreamedRows):

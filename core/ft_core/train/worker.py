@@ -9,6 +9,7 @@ import os
 import sys
 import traceback
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ from ft_core.train.failures import explain
 from ft_core.train.interrupts import Interrupts
 from ft_core.train.packing import lays_end_to_end, require_isolation
 from ft_core.train.rank_failures import OtherRanks, as_error, first_failure, leave_word, wait_for_end
-from ft_core.train.steps import count_steps
+from ft_core.train.steps import count_steps, warmup_steps
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -197,6 +198,7 @@ def _trainer(
     from ft_core.train.arguments import optimizer_class, training_arguments
     from ft_core.train.batches import Rows, make_rows
     from ft_core.train.callbacks import RunCallback
+    from ft_core.train.schedules import make_schedule
     from ft_core.train.trainer import RunTrainer
 
     world_size = int(os.environ.get("WORLD_SIZE", "1"))
@@ -227,6 +229,7 @@ def _trainer(
         evaluation=eval_rows,
         isolated_by=require_isolation(config, model.config.to_dict()),
         optimizer=optimizer_class(config, arguments, model),
+        schedule=partial(make_schedule, config, warmup=warmup_steps(config, steps)),
         keep_checkpoints=config.save_total_limit,
         run_callback=RunCallback(config, writer, interrupts),
     )
@@ -279,6 +282,7 @@ def _save(
     from ft_core.models.load import torch_dtype
     from ft_core.train.saving import copy_to, save_final
 
+    trainer.show_averaged_weights()
     if trainer.args.should_save:
         if any(dataset.type == "chat_template" for dataset in config.datasets):
             # The template that was trained, so that whoever loads the model asks it in the words it knows.

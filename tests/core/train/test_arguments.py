@@ -38,7 +38,7 @@ def arguments(config: Config, folder: Path, eval_rows: int = 4) -> Any:
         ("adam_epsilon", 1e-6, "adam_epsilon", 1e-6),
         ("optimizer", "adafactor", "optim", "adafactor"),
         ("lr_scheduler", "linear", "lr_scheduler_type", "linear"),
-        ("lr_scheduler_kwargs", {"num_cycles": 0.4}, "lr_scheduler_kwargs", {"num_cycles": 0.4}),
+        ("lr_scheduler", "rex", "lr_scheduler_type", "constant"),
         ("warmup_steps", 6, "warmup_steps", 6),
         ("seed", 9, "seed", 9),
         ("bf16", True, "bf16", True),
@@ -90,10 +90,38 @@ def test_an_argument_that_the_optimizer_does_not_take(
     assert "momentum" in raised.value.fix
 
 
-@pytest.mark.parametrize("name", ["adamw_bnb_8bit", "paged_adamw_32bit", "lion_8bit", "schedule_free_adamw"])
+@pytest.mark.parametrize(
+    "name", ["adamw_bnb_8bit", "paged_adamw_32bit", "lion_8bit", "rmsprop_bnb", "ademamix"]
+)
+def test_bitsandbytes_is_asked_for_by_its_line(
+    name: str, make_config: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda package: None)
+    config = make_config(optimizer=name)
+    with pytest.raises(
+        MissingExtra, match=f"The optimizer '{name}' needs the package 'bitsandbytes'"
+    ) as raised:
+        optimizer_class(config, arguments(config, tmp_path), None)
+    assert raised.value.fix == "pip install 'ft-jupyter[gpu]'"
+
+
+@pytest.mark.parametrize(
+    ("name", "package"),
+    [("stable_adamw", "torch-optimi"), ("lomo", "lomo-optim"), ("grokadamw", "grokadamw")],
+)
 def test_an_optimizer_whose_package_is_missing(
-    name: str, make_config: Callable[..., Config], tmp_path: Path
+    name: str, package: str, make_config: Callable[..., Config], tmp_path: Path
 ) -> None:
     config = make_config(optimizer=name)
-    with pytest.raises(MissingExtra, match=f"The optimizer '{name}'"):
+    with pytest.raises(MissingExtra, match=f"The optimizer '{name}' cannot be used here") as raised:
+        optimizer_class(config, arguments(config, tmp_path), None)
+    assert raised.value.fix == f"pip install {package}"
+
+
+def test_muon_needs_a_torch_that_has_it(
+    make_config: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(torch.optim, "Muon")
+    config = make_config(optimizer="muon")
+    with pytest.raises(MissingExtra, match=r"'muon' came with PyTorch 2\.9"):
         optimizer_class(config, arguments(config, tmp_path), None)

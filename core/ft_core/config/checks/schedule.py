@@ -20,8 +20,12 @@ WITHOUT_WARMUP = {
 }
 """Schedulers that begin at the full learning rate, and what to do about a warmup."""
 
-COSINE_KEYS = ("cosine_min_lr_ratio", "cosine_constant_lr_ratio", "lr_quadratic_warmup")
-"""Keys of ``lr_scheduler: cosine`` alone."""
+COSINE_KEYS = {
+    "cosine_min_lr_ratio": ("cosine", "rex"),
+    "cosine_constant_lr_ratio": ("cosine",),
+    "lr_quadratic_warmup": ("cosine",),
+}
+"""Keys that only some schedulers read, and which."""
 
 
 def check_schedule(asked: Asked) -> None:
@@ -42,7 +46,7 @@ def _check_warmup(asked: Asked) -> None:
         draft.report(("warmup_ratio",), message, BOTH, at="key")
     elif steps == 0 and ratio:
         draft.warn(("warmup_ratio",), "'warmup_ratio' has no effect beside 'warmup_steps: 0'", BOTH)
-    elif config.lr_scheduler in WITHOUT_WARMUP and (steps or ratio):
+    elif config.lr_scheduler in WITHOUT_WARMUP and (steps or ratio) and not _warms_up_itself(asked):
         key = "warmup_steps" if steps else "warmup_ratio"
         message = f"'{key}' has no effect with 'lr_scheduler: {config.lr_scheduler}'"
         draft.warn((key,), message, WITHOUT_WARMUP[config.lr_scheduler])
@@ -52,6 +56,11 @@ def _check_warmup(asked: Asked) -> None:
     elif ratio == 1:
         message = "the learning rate never rises to its full height: 'warmup_ratio: 1' is the whole run"
         draft.warn(("warmup_ratio",), message, "write 'warmup_ratio: 0.03'")
+
+
+def _warms_up_itself(asked: Asked) -> bool:
+    """Whether the optimizer reads the warmup, whatever the schedule does."""
+    return asked.value("optimizer") in ("schedule_free_adamw", "schedule_free_sgd")
 
 
 def _check_scheduler(asked: Asked) -> None:
@@ -72,8 +81,8 @@ def _check_scheduler(asked: Asked) -> None:
         elif draft.given("eval_strategy") and config.eval_strategy == "no":
             message += "'eval_strategy: no' never computes it"
             draft.report(("lr_scheduler",), message, "remove 'eval_strategy: no'")
-    if scheduler != "cosine":
-        for key in (key for key in COSINE_KEYS if asked.value(key)):
+    for key, readers in COSINE_KEYS.items():
+        if scheduler not in readers and asked.value(key):
             message = f"'{key}' has no effect with 'lr_scheduler: {scheduler}'"
             draft.warn(("lr_scheduler",), message, f"use 'lr_scheduler: cosine', or remove '{key}'")
 

@@ -40,7 +40,6 @@ INITS = (
 SAME_RESULT = Planned("remove it: results are the same; only speed differs")
 NO_RESTARTS = Planned("remove it: one adapter is trained from beginning to end")
 ALL_LAYERS = Planned("remove it: every layer that lora_target_modules names gets an adapter")
-ONE_RATE = Planned("remove it: all weights are trained at learning_rate")
 ONE_RANK = Planned("remove it: every layer's adapter has the same rank and strength")
 
 
@@ -148,11 +147,11 @@ class AdapterKeys(Topic):
     lora_embedding_kernel: Annotated[bool, Flag(), SAME_RESULT] = False
     """Whether the adapter of the embeddings is computed by a fused kernel. Example: ``lora_embedding_kernel: true``."""
 
-    loraplus_lr_ratio: Annotated[float | None, Number(above=0), ONE_RATE] = None
+    loraplus_lr_ratio: Annotated[float | None, Number(above=0)] = None
     """How many times faster the second LoRA matrix (B) learns than the first (LoRA+, Hayou et al. 2024,
     https://arxiv.org/abs/2402.12354, which recommends 16). Default: equally fast. Example: ``loraplus_lr_ratio: 16``."""
 
-    loraplus_lr_embedding: Annotated[float, Number(above=0), ONE_RATE] = 1e-6
+    loraplus_lr_embedding: Annotated[float, Number(above=0)] = 1e-6
     """For LoRA+: the learning rate of adapters of embeddings. Example: ``loraplus_lr_embedding: 0.000001``."""
 
     peft_use_rslora: Annotated[bool, Flag()] = False

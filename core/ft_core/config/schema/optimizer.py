@@ -2,31 +2,69 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from ft_core.config.problems import did_you_mean, shown
 from ft_core.config.schema.topic import Topic
-from ft_core.config.schema.values import Choice, FreeMap, MapList, Number, PathText, Planned, TextList, names
+from ft_core.config.schema.values import (
+    Choice,
+    FreeMap,
+    MapList,
+    Number,
+    PathText,
+    Planned,
+    Text,
+    TextList,
+    names,
+    rejected,
+)
 
-# transformers.training_args.OptimizerNames of 5.23, without those that need optim_target_modules.
+# transformers.training_args.OptimizerNames of 5.23, without those that need optim_target_modules; and Muon.
 OPTIMIZERS = names(
     "adamw_torch_fused adamw_torch adamw_torch_xla adamw_torch_npu_fused adamw_torch_4bit "
     "adamw_torch_8bit adafactor adamw_anyprecision ademamix sgd adagrad adamw_bnb_8bit adamw_8bit "
     "ademamix_8bit lion_8bit lion_32bit paged_adamw_32bit paged_adamw_8bit paged_ademamix_32bit "
     "paged_ademamix_8bit paged_lion_32bit paged_lion_8bit rmsprop rmsprop_bnb rmsprop_bnb_8bit "
     "rmsprop_bnb_32bit lomo adalomo grokadamw schedule_free_radam schedule_free_adamw schedule_free_sgd "
-    "stable_adamw"
+    "stable_adamw muon"
 )
 
 PLANNED_OPTIMIZERS = names(
     "galore_adamw galore_adamw_8bit galore_adafactor galore_adamw_layerwise galore_adamw_8bit_layerwise "
     "galore_adafactor_layerwise apollo_adamw apollo_adamw_layerwise optimi_adamw ao_adamw_4bit "
-    "ao_adamw_8bit ao_adamw_fp8 adopt_adamw came_pytorch muon dion q_galore_adamw8bit flash_adamw "
+    "ao_adamw_8bit ao_adamw_fp8 adopt_adamw came_pytorch dion q_galore_adamw8bit flash_adamw "
     "flash_lion flash_sgd sinkgd lion_pytorch"
 )
 
-ONE_RATE = Planned("remove it: learning_rate holds for all trained weights")
+
+@dataclass(frozen=True)
+class RateGroups(MapList):
+    """Groups of weights, each a map of ``name``, ``modules`` and ``lr``."""
+
+    def check(self, value: object) -> tuple[dict[str, Any], ...]:
+        """Return the groups, `modules` as a tuple and `lr` as a number."""
+        kinds = {"name": Text(), "modules": TextList(single=True), "lr": Number(above=0)}
+        groups: list[dict[str, Any]] = []
+        for index, group in enumerate(super().check(value)):
+            if lost := [key for key in kinds if key not in group]:
+                raise rejected(
+                    f"must hold maps with name, modules and lr; one has no {lost[0]}",
+                    "write {name: heads, modules: [lm_head], lr: 1e-5}",
+                    index,
+                )
+            if unknown := [key for key in group if key not in kinds]:
+                message = f"must hold maps with name, modules and lr, not {shown(unknown[0])}"
+                raise rejected(f"{message}{did_you_mean(unknown[0], list(kinds))}", "remove it", index)
+            groups.append({key: kind.check(group[key]) for key, kind in kinds.items()})
+        return tuple(groups)
+
+    @property
+    def words(self) -> str:
+        """What is accepted."""
+        return "a list of maps with name, modules and lr"
 
 
 class OptimizerKeys(Topic):
@@ -36,16 +74,16 @@ class OptimizerKeys(Topic):
     """The largest learning rate, which the scheduler starts from and lowers: ``2e-4`` is usual for LoRA, ``2e-5`` for all
     weights. Example: ``learning_rate: 2e-4``."""
 
-    embedding_lr: Annotated[float | None, Number(above=0), ONE_RATE] = None
+    embedding_lr: Annotated[float | None, Number(above=0)] = None
     """Learning rate of the input and output embeddings, where these are trained. Default: learning_rate.
     Example: ``embedding_lr: 1e-5``."""
 
-    embedding_lr_scale: Annotated[float | None, Number(above=0), ONE_RATE] = None
+    embedding_lr_scale: Annotated[float | None, Number(above=0)] = None
     """The same as a multiple of learning_rate. Example: ``embedding_lr_scale: 0.5``."""
 
-    lr_groups: Annotated[tuple[dict[str, Any], ...] | None, MapList(), ONE_RATE] = None
+    lr_groups: Annotated[tuple[dict[str, Any], ...] | None, RateGroups()] = None
     """Learning rates of their own for some layers: a list of maps with ``name``, ``modules`` (parts of the weights' names)
-    and ``lr``. Example: ``lr_groups: [{name: heads, modules: [lm_head], lr: 1e-5}]``."""
+    and ``lr``; a weight takes the first that it fits. Example: ``lr_groups: [{name: heads, modules: [lm_head], lr: 1e-5}]``."""
 
     optimizer: Annotated[
         str,
@@ -55,7 +93,8 @@ class OptimizerKeys(Topic):
             "use 'adamw_torch_fused', or 'adamw_bnb_8bit' to save memory",
         ),
     ] = "adamw_torch_fused"
-    """How gradients change the weights: a name of Transformers' ``OptimizerNames``. AdamW keeps two numbers for each
+    """How gradients change the weights: a name of Transformers' ``OptimizerNames``, or ``muon`` (orthogonal updates of the
+    matrices, AdamW for embeddings, head and vectors; https://kellerjordan.github.io/posts/muon/). AdamW keeps two numbers for each
     trained weight; in 8 bit (``adamw_bnb_8bit``, needs the package bitsandbytes) these take a quarter of the memory.
     Example: ``optimizer: adamw_bnb_8bit``."""
 

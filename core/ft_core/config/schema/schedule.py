@@ -12,13 +12,14 @@ from ft_core.config.schema.values import Choice, Flag, FreeMap, Number, Planned,
 ActivationOffloading = Literal["legacy", "disk", "hidden_states"]
 CompileMode = Literal["default", "reduce-overhead", "max-autotune"]
 
-# transformers.SchedulerType of 5.23.
+# transformers.SchedulerType of 5.23, and two of ft_core.train.schedules.
 SCHEDULERS = names(
     "cosine linear cosine_with_restarts polynomial constant constant_with_warmup inverse_sqrt "
-    "reduce_lr_on_plateau cosine_with_min_lr cosine_warmup_with_min_lr warmup_stable_decay greedy"
+    "reduce_lr_on_plateau cosine_with_min_lr cosine_warmup_with_min_lr warmup_stable_decay greedy "
+    "one_cycle rex"
 )
 
-PLANNED_SCHEDULERS = ("one_cycle", "rex", "log_sweep")
+PLANNED_SCHEDULERS = ("log_sweep",)
 
 GRADIENT_CHECKPOINTING = Choice((), ("offload", "offload_disk"), "use true", flags=True)
 
@@ -26,7 +27,6 @@ LESS_MEMORY = Planned("remove it: 'gradient_checkpointing: true' or a smaller mi
 NOT_COMPILED = Planned("remove it: the model runs as it is written; only speed differs")
 NO_MLP_TILES = Planned("remove it: 'gradient_checkpointing: true' or a shorter sequence_len saves memory")
 NO_CHUNKS = Planned("remove it: the loss is the same; a smaller micro_batch_size saves memory")
-MIN_RATE = "use 'lr_scheduler: cosine_with_min_lr' and 'lr_scheduler_kwargs: {min_lr_rate: 0.1}'"
 NO_WATCHDOG = Planned("remove it, watch the loss curve, and stop the run by its button")
 NO_CLEANING = Planned("remove it: PyTorch frees its own memory when it runs short")
 
@@ -129,25 +129,25 @@ class ScheduleKeys(Topic):
     lr_scheduler: Annotated[str, Choice(SCHEDULERS, PLANNED_SCHEDULERS, "use 'cosine' or 'linear'")] = (
         "cosine"
     )
-    """How the learning rate falls after its warmup: a name of Transformers' ``SchedulerType``.
+    """How the learning rate falls after its warmup: a name of Transformers' ``SchedulerType``, ``one_cycle`` (PyTorch's
+    ``OneCycleLR``) or ``rex`` (slowly at first, fast at the end: Chen et al. 2021, https://arxiv.org/abs/2107.04197).
     Example: ``lr_scheduler: linear``."""
 
     lr_scheduler_kwargs: Annotated[dict[str, Any], FreeMap()] = Field(default_factory=dict)
     """Further arguments of the scheduler, such as min_lr_rate (lowest learning rate as a share of the largest) of
     ``cosine_with_min_lr``. Example: ``lr_scheduler_kwargs: {min_lr_rate: 0.1}``."""
 
-    lr_quadratic_warmup: Annotated[
-        bool, Flag(), Planned("remove it: the learning rate rises in a straight line")
-    ] = False
+    lr_quadratic_warmup: Annotated[bool, Flag()] = False
     """Whether the learning rate of ``lr_scheduler: cosine`` rises in the warmup with the square of the step, gently at first.
     Example: ``lr_quadratic_warmup: true``."""
 
-    cosine_min_lr_ratio: Annotated[float | None, Number(minimum=0, maximum=1), Planned(MIN_RATE)] = None
-    """Where ``lr_scheduler: cosine`` ends, as a share of learning_rate. Default: 0. Example: ``cosine_min_lr_ratio: 0.1``."""
+    cosine_min_lr_ratio: Annotated[float | None, Number(minimum=0, maximum=1)] = None
+    """Where ``lr_scheduler: cosine`` or ``rex`` ends, as a share of learning_rate. Default: 0. Example: ``cosine_min_lr_ratio: 0.1``."""
 
-    cosine_constant_lr_ratio: Annotated[float | None, Number(minimum=0, maximum=1), Planned(MIN_RATE)] = None
-    """Share of the steps after which the learning rate stays at cosine_min_lr_ratio (Gupta et al. 2023,
-    https://arxiv.org/abs/2308.04014). Example: ``cosine_constant_lr_ratio: 0.8``."""
+    cosine_constant_lr_ratio: Annotated[float | None, Number(minimum=0, maximum=1)] = None
+    """Share of the steps after which the learning rate of ``lr_scheduler: cosine`` stays at
+    cosine_min_lr_ratio (Gupta et al. 2023, https://arxiv.org/abs/2308.04014).
+    Example: ``cosine_constant_lr_ratio: 0.8``."""
 
     warmup_steps: Annotated[int | None, Whole(minimum=0)] = None
     """Steps over which the learning rate rises from 0. Default: 3 % of the steps, at most 100.

@@ -14,7 +14,7 @@ ERRORS = [
         "adapter: lora\nlora_target_parameters: [mlp.experts]\nlora_dropout: 0",
     ),
     (
-        "adapter: lora\nlr_groups: [{name: a}]\nloraplus_lr_ratio: 16",
+        "adapter: lora\nlr_groups: [{name: a, modules: b, lr: 1}]\nloraplus_lr_ratio: 16",
         5,
         1,
         "'lr_groups' and 'loraplus_lr_ratio' both give some weights a learning rate of their own",
@@ -104,6 +104,14 @@ ERRORS = [
 ]
 
 WARNINGS = [
+    (
+        "loraplus_lr_ratio: 16",
+        4,
+        1,
+        "'loraplus_lr_ratio' has no effect: without 'adapter: lora' all weights of the model are trained",
+        "add 'adapter: lora', or remove 'loraplus_lr_ratio'",
+        "adapter: lora\nloraplus_lr_ratio: 16",
+    ),
     (
         "lora_r: 8",
         4,

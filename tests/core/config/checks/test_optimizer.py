@@ -21,6 +21,14 @@ ERRORS = [
         "add 'optim_target_modules: all_linear'",
         "optimizer: muon",
     ),
+    (
+        "embedding_lr: 1e-5\nembedding_lr_scale: 0.5",
+        5,
+        1,
+        "'embedding_lr' and 'embedding_lr_scale' both say how fast the embeddings learn",
+        "remove one of the two",
+        "embedding_lr: 1e-5",
+    ),
 ]
 
 WARNINGS = [
@@ -39,6 +47,14 @@ WARNINGS = [
         "'adam_epsilon' has no effect with 'optimizer: adafactor'",
         "remove the line",
         "optimizer: lion_8bit\nadam_epsilon: 1e-6",
+    ),
+    (
+        "optimizer: schedule_free_adamw",
+        4,
+        1,
+        "'optimizer: schedule_free_adamw' does without a schedule, and 'lr_scheduler: cosine' lowers its learning rate",
+        "write 'lr_scheduler: constant'",
+        "optimizer: schedule_free_adamw\nlr_scheduler: constant\nwarmup_steps: 5",
     ),
 ]
 

@@ -129,6 +129,14 @@ WARNINGS = [
         "lr_scheduler: cosine\ncosine_min_lr_ratio: 0.1",
     ),
     (
+        "lr_scheduler: rex\ncosine_constant_lr_ratio: 0.5",
+        4,
+        1,
+        "'cosine_constant_lr_ratio' has no effect with 'lr_scheduler: rex'",
+        "use 'lr_scheduler: cosine', or remove 'cosine_constant_lr_ratio'",
+        "lr_scheduler: rex\ncosine_min_lr_ratio: 0.1",
+    ),
+    (
         "lr_scheduler: linear\nlr_quadratic_warmup: true",
         4,
         1,

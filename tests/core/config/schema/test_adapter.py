@@ -80,7 +80,6 @@ def test_refused(complaint, line, message, fix):
         ("lora_model_dir: out", "remove it: training starts from a new adapter"),
         ("lora_on_cpu: true", "remove it"),
         ("lora_mlp_kernel: true", "remove it: results are the same; only speed differs"),
-        ("loraplus_lr_ratio: 16", "remove it: all weights are trained at learning_rate"),
         ("lora_rank_pattern: {a: 1}", "remove it: every layer's adapter has the same rank and strength"),
         ("peft_init_lora_weights: pissa", "remove it: an adapter begins as one that changes nothing"),
         ("relora: true", "remove it: one adapter is trained from beginning to end"),

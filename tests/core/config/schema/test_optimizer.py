@@ -6,7 +6,7 @@ import pytest
 
 from ft_core.config import explain
 
-ONE_RATE = "remove it: learning_rate holds for all trained weights"
+GROUP = "write {name: heads, modules: [lm_head], lr: 1e-5}"
 CAME = "remove it, and use 'optimizer: adamw_torch_fused'"
 OPTIMIZER = "use 'adamw_torch_fused', or 'adamw_bnb_8bit' to save memory"
 
@@ -17,7 +17,8 @@ OPTIMIZER = "use 'adamw_torch_fused', or 'adamw_bnb_8bit' to save memory"
         ("learning_rate: 2e-4", 0.0002),
         ("embedding_lr: 1e-5", 1e-05),
         ("embedding_lr_scale: 1", 1.0),
-        ("lr_groups: [{name: a, modules: [b], lr: 1e-5}]", ({"name": "a", "modules": ["b"], "lr": "1e-5"},)),
+        ("lr_groups: [{name: a, modules: [b], lr: 1e-5}]", ({"name": "a", "modules": ("b",), "lr": 1e-05},)),
+        ("lr_groups: [{name: a, modules: b, lr: 1e-5}]", ({"name": "a", "modules": ("b",), "lr": 1e-05},)),
         ("optimizer: adamw_torch_fused", "adamw_torch_fused"),
         ("optimizer: schedule_free_adamw", "schedule_free_adamw"),
         ("optim_args: {foreach: false}", {"foreach": False}),
@@ -44,14 +45,25 @@ def test_accepted(stored, line, value):
     [
         ("learning_rate: 0", "must be greater than 0, not 0", ""),
         ("embedding_lr: high", "must be a number, not 'high'", ""),
-        ("lr_groups: {name: a}", "must be a list of maps, not a map", "begin each entry with '- '"),
+        (
+            "lr_groups: {name: a}",
+            "must be a list of maps with name, modules and lr, not a map",
+            "begin each entry with '- '",
+        ),
+        ("lr_groups: [{name: a}]", "must hold maps with name, modules and lr; one has no modules", GROUP),
+        (
+            "lr_groups: [{name: a, module: [b], modules: [b], lr: 1}]",
+            "must hold maps with name, modules and lr, not 'module'; did you mean 'modules'?",
+            "remove it",
+        ),
+        ("lr_groups: [{name: a, modules: [b], lr: 0}]", "must be greater than 0, not 0", ""),
         ("lr_groups: [3]", "must hold maps only, not 3", ""),
         (
             "optimizer: adamw_bnb_8bits",
             "cannot be 'adamw_bnb_8bits'; did you mean 'adamw_bnb_8bit'?",
             OPTIMIZER,
         ),
-        ("optimizer: muon", "cannot be 'muon': it is not supported yet", OPTIMIZER),
+        ("optimizer: dion", "cannot be 'dion': it is not supported yet", OPTIMIZER),
         ("optim_args: foreach=False", "must be a map of 'name: value' lines, not 'foreach=False'", ""),
         (
             "optim_target_modules: all-linear",
@@ -72,9 +84,6 @@ def test_refused_values(complaint, line, message, fix):
 @pytest.mark.parametrize(
     ("line", "fix"),
     [
-        ("embedding_lr: 1e-5", ONE_RATE),
-        ("embedding_lr_scale: 0.5", ONE_RATE),
-        ("lr_groups: [{name: a, modules: [b], lr: 1e-5}]", ONE_RATE),
         ("optim_target_modules: [q_proj]", "remove it: no supported optimizer treats some layers apart"),
         ("torchdistx_path: ./x", "remove it, and install torchdistx itself"),
         ("adam_beta3: 0.9999", CAME),
