@@ -171,14 +171,14 @@ def test_a_notebook_that_is_executed_headless_keeps_the_report(
     monkeypatch.setenv("PYTHONPATH", ":".join(__import__("sys").path))
     short = yaml.replace("4000", "3")
     book = execute(
-        runs_root, "%load_ext ft_jupyter", f"%%finetune joker --wait\n{short}", "joker.metrics.shape"
+        runs_root, "%load_ext ft_jupyter", f"%%finetune joker --wait\n{short}", "joker.metrics.loss.shape"
     )
     outputs = book.cells[1].outputs
     assert [output.output_type for output in outputs] == ["display_data"] * 4
     assert all(WIDGET not in output.data for output in outputs)
     assert outputs[2].data["text/html"] == ""
     assert "✓ completed" in outputs[-1].data["text/html"]
-    assert book.cells[2].outputs[0].data["text/plain"] == "(3, 6)"
+    assert book.cells[2].outputs[0].data["text/plain"] == "(3,)"
     page, _ = HTMLExporter().from_notebook_node(book)
     assert "3 of 3" in page
     assert "<polyline" in page
