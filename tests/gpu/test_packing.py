@@ -33,10 +33,13 @@ def _figures(model: Path, dictionary: Path, name: str, **keys: object) -> dict[s
     """Return what a run of `keys` came to."""
     run = launch(_config(model, dictionary, **keys), name, gpus=1)
     assert run.wait(timeout=400) == "completed", run.log_tail(30)
-    data = next(event for event in run.events()[0] if event["type"] == "data")
+    events = run.events()[0]
+    data = next(event for event in events if event["type"] == "data")
+    model = next(event for event in events if event["type"] == "model")
     metrics = run.metrics
     return {
         "run": name,
+        "attention": model["attention"],
         "fill": data.get("fill"),
         "tokens_per_second": metrics["tokens_per_second"].iloc[10:].median(),
         "first": metrics["loss"].iloc[:3].mean(),
@@ -45,23 +48,28 @@ def _figures(model: Path, dictionary: Path, name: str, **keys: object) -> dict[s
 
 
 @pytest.mark.parametrize(
-    ("name", "keys"),
+    ("name", "keys", "attention"),
     [
-        ("packed-bf16", {"bf16": "auto"}),
-        ("packed-fp16", {"bf16": False, "fp16": True}),
-        ("packed-fp32", {"bf16": False}),
-        ("packed-eager", {"attn_implementation": "eager"}),
-        ("packed-flat", {"batch_flattening": True, "sample_packing": False}),
+        ("packed-bf16", {"bf16": "auto"}, "varlen"),
+        ("packed-fp16", {"bf16": False, "fp16": True}, "varlen"),
+        ("packed-fp32", {"bf16": False}, "sdpa"),
+        ("packed-sdpa", {"attn_implementation": "sdpa"}, "sdpa"),
+        ("packed-eager", {"attn_implementation": "eager"}, "eager"),
+        ("packed-one-row", {"attn_implementation": "varlen"}, "varlen"),
+        ("packed-recomputing", {"gradient_checkpointing": True}, "varlen"),
+        ("packed-full", {"adapter": None, "learning_rate": 5e-4}, "varlen"),
+        ("packed-flat", {"batch_flattening": True, "sample_packing": False}, "varlen"),
     ],
 )
 def test_a_packed_run_learns(
-    small_model: Path, dictionary: Path, runs_root: Path, name: str, keys: dict[str, object]
+    small_model: Path, dictionary: Path, runs_root: Path, name: str, keys: dict[str, object], attention: str
 ) -> None:
     """Before its first step each run computes two documents packed and apart on this device, or it would end here."""
     figures = _figures(
         small_model, dictionary, name, **({"sample_packing": True, "micro_batch_size": 4} | keys)
     )
     print(json.dumps(figures))
+    assert figures["attention"] == attention
     assert figures["last"] < figures["first"] - 0.5
     if keys.get("sample_packing", True):
         assert figures["fill"] > 0.95

@@ -9,6 +9,7 @@ from ft_core.config.checks import has_eval_data
 from ft_core.config.checks.logging import TRACKERS
 from ft_core.config.config import Config
 from ft_core.config.schema.dataset import Dataset
+from ft_core.config.schema.sequence import ONE_LONG_ROW
 
 DEFAULT_RANK = 8
 """Rank of a LoRA adapter, as in PEFT."""
@@ -95,14 +96,18 @@ def _derive_rows(config: Config, imply: Callable[[str, Any, str], None]) -> None
     if config.pad_to_sequence_len is None:
         reason = "samples are packed" if config.sample_packing else "samples are not packed"
         imply("pad_to_sequence_len", config.sample_packing, reason)
-    flash = config.attn_implementation == "flash_attention_2"
+    one_row = config.attn_implementation in ONE_LONG_ROW
+    takes_one = f"{config.attn_implementation} takes one long row"
     if config.multipack_real_batches is None and packed:
-        reason = "flash_attention_2 takes one long row" if flash else "attention over a mask takes short rows"
-        imply("multipack_real_batches", not flash, reason)
+        # With 'auto' the rows are the same on every machine, whatever its GPU can do.
+        reason = takes_one if one_row else "attention over a mask takes short rows"
+        imply("multipack_real_batches", not one_row, reason)
     if config.batch_flattening == "auto":
-        flat = flash and not config.sample_packing
-        reason = "samples are packed" if config.sample_packing else "flash_attention_2 takes one long row"
-        imply("batch_flattening", flat, reason if flash else "attention is not flash_attention_2")
+        flat = one_row and not config.sample_packing
+        reason = "samples are packed" if config.sample_packing else takes_one
+        imply(
+            "batch_flattening", flat, reason if one_row else f"attention is not {' or '.join(ONE_LONG_ROW)}"
+        )
 
 
 def _derive_dataset(dataset: Dataset, path: str, reasons: dict[str, str]) -> Dataset:

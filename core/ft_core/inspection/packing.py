@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ft_core.config.schema.sequence import ONE_LONG_ROW
 from ft_core.data.packing import pack, pack_sequentially
 from ft_core.data.packing_order import ByLength, PackOrder
 from ft_core.data.packing_rows import Pack, PackLayout, assemble_pack, pack_layout
@@ -167,8 +168,8 @@ class _Rows:
         config = self.config
         if config.multipack_real_batches is not None:
             return row_layout(config, self.batch_size)
-        flash = config.attn_implementation == "flash_attention_2"
-        return pack_layout(self.batch_size, config.sequence_len, "varlen" if flash else "dense")
+        one_row = config.attn_implementation in ONE_LONG_ROW
+        return pack_layout(self.batch_size, config.sequence_len, "varlen" if one_row else "dense")
 
     def padded(self) -> Layout:
         order = self._order(len(self.sizes), by_length=True)

@@ -1,10 +1,11 @@
 """How the documents of a packed row are kept apart in a model, and in which models they cannot be. Torch-free.
 
-A document of a row must be computed as if it were alone. Two ways lead there:
+A document of a row must be computed as if it were alone. Three ways lead there:
 
 * ``positions``: position ids that start again at 0 with each document. Transformers makes a mask of documents out of them,
   in most families, and only where there is neither an attention mask nor a cache of keys and values
-  (https://github.com/huggingface/transformers/issues/46634).
+  (https://github.com/huggingface/transformers/issues/46634);
+* ``varlen``: where each document begins, told to a kernel that computes each alone (`ft_core.models.varlen`);
 * ``mask``: a mask of our own, for families that make theirs without looking at position ids. It would break models
   with a sliding window, which is not in it.
 
@@ -20,6 +21,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ft_core.models.parameters import text_config
+from ft_core.models.precision import VARLEN
+
+IsolatedBy = Literal["positions", "varlen", "mask"]
 
 MASKED = ("biogpt", "falcon", "mpt", "opt", "xglm")
 """Families whose own mask does not look at position ids, and that take a mask of documents in its place."""
@@ -47,12 +51,12 @@ class Isolation:
     Attributes
     ----------
     by
-        ``positions`` or ``mask``, as above; None where it cannot.
+        ``positions``, ``varlen`` or ``mask``, as above; None where it cannot.
     reason
         Why it cannot, continuing "this model cannot, because"; empty where it can.
     """
 
-    by: Literal["positions", "mask"] | None
+    by: IsolatedBy | None
     reason: str = ""
 
 
@@ -80,7 +84,7 @@ def isolation(model_config: Mapping[str, Any], attention: str) -> Isolation:
     if family in _OTHERS:
         return Isolation(None, _OTHERS[family])
     if family not in MASKED:
-        return Isolation("positions")
+        return Isolation("varlen" if attention == VARLEN else "positions")
     if attention in ("sdpa", "eager"):
         return Isolation("mask")
     return Isolation(None, f"it needs a mask of documents, which '{attention}' does not take")

@@ -8,13 +8,14 @@ from ft_core.errors import ModelError
 from ft_core.models.added_tokens import TokenChanges
 from ft_core.models.hardware import Hardware, detect_hardware
 from ft_core.models.parameters import local_model_config
-from ft_core.models.precision import choose_attention, choose_precision
+from ft_core.models.precision import VARLEN, choose_attention, choose_precision
 from ft_core.models.quantise import keep_differentiable, load_options, quantised_base
 from ft_core.models.source import check_base_model, explain_load_error
 from ft_core.models.token_rows import new_rows
 
 if TYPE_CHECKING:
     import torch
+    from peft import PeftModel
     from transformers import PreTrainedModel
 
     from ft_core.config import Config
@@ -47,9 +48,14 @@ def load_model(
     from transformers import AutoModelForCausalLM
 
     check_base_model(config)
-    precision = choose_precision(config, hardware or detect_hardware())
+    hardware = hardware or detect_hardware()
+    precision = choose_precision(config, hardware)
     model_config = local_model_config(config.base_model, config.revision_of_model)
-    attention, _ = choose_attention(config, model_config)
+    attention, _ = choose_attention(config, model_config, hardware)
+    if attention == VARLEN:
+        from ft_core.models.varlen import register
+
+        register()
     options = load_options(config, model_config, quantised_base(config, model_config), precision.compute)
     try:
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
@@ -68,6 +74,12 @@ def load_model(
     model.config.use_cache = False
     keep_differentiable(model)
     return model
+
+
+def attention_of(model: PreTrainedModel | PeftModel) -> str:
+    """Return the name of the attention that a model was loaded with."""
+    config: Any = model.config
+    return config._attn_implementation
 
 
 def torch_dtype(name: str) -> torch.dtype:

@@ -8,7 +8,7 @@ model before the first step, together and apart.
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -17,13 +17,16 @@ from ft_core.data import Sample
 from ft_core.data.collate import PackCollator, document_mask
 from ft_core.errors import ModelError
 
+if TYPE_CHECKING:
+    from ft_core.models.attention import IsolatedBy
+
 # Shares of the effect that a neighbour has where nothing keeps documents apart. Rounding is 1e-6 of that in fp32, and up
 # to 0.01 in 16 bits; a real leak is 0.1 and more.
 _MOST = {"fp32": 1e-3, "bf16": 0.05, "fp16": 0.05}
 _TOKENS = 8
 
 
-def model_inputs(batch: dict[str, Any], by: Literal["positions", "mask"] | None) -> dict[str, Any]:
+def model_inputs(batch: dict[str, Any], by: IsolatedBy | None) -> dict[str, Any]:
     """Return what a model is called with, for a batch of `ft_core.data.collate`.
 
     Parameters
@@ -38,13 +41,17 @@ def model_inputs(batch: dict[str, Any], by: Literal["positions", "mask"] | None)
     inputs = {name: value for name, value in batch.items() if name != "document_ids"}
     if by == "mask":
         inputs["attention_mask"] = document_mask(batch["document_ids"])
+    if by == "varlen":
+        from ft_core.models.varlen import document_bounds
+
+        inputs |= document_bounds(batch["position_ids"])
     # A cache makes Transformers take a row for one document, whatever its position_ids say.
     return {**inputs, "use_cache": False}
 
 
 def check_isolation(
     model: Any,
-    by: Literal["positions", "mask"] | None,
+    by: IsolatedBy | None,
     *,
     compute: Literal["bf16", "fp16", "fp32"],
     device: torch.device,
@@ -81,7 +88,7 @@ def check_isolation(
         )
 
 
-def leaked_share(model: Any, by: Literal["positions", "mask"] | None, device: torch.device) -> float:
+def leaked_share(model: Any, by: IsolatedBy | None, device: torch.device) -> float:
     """Return how much of a neighbour's effect reaches a document in a packed row: 0 for none, 1 where nothing stops it.
 
     The second document of a row is compared with itself as the first one of its row, and, so that a document that is

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ft_core.config import Problem
 from ft_core.data.row_packing import pack_lengths
-from ft_core.models.attention import isolation
-from ft_core.models.precision import choose_attention
+from ft_core.models.attention import IsolatedBy, isolation
 
 if TYPE_CHECKING:
     from ft_core.config import Config
@@ -55,9 +54,8 @@ def lays_end_to_end(config: Config) -> bool:
     return any(getattr(config, key) for key in _KEYS)
 
 
-def check_packing(config: Config, model_config: Mapping[str, Any]) -> list[Problem]:
+def check_packing(config: Config, model_config: Mapping[str, Any], attention: str) -> list[Problem]:
     """Return what is wrong with laying samples end to end for the model, where the config asks for it."""
-    attention, _ = choose_attention(config, model_config)
     reason = isolation(model_config, attention).reason
     if not reason:
         return []
@@ -70,15 +68,14 @@ def check_packing(config: Config, model_config: Mapping[str, Any]) -> list[Probl
     ]
 
 
-def require_isolation(config: Config, model_config: Mapping[str, Any]) -> Literal["positions", "mask"] | None:
-    """Return what keeps the documents of a packed row apart in the model.
+def require_isolation(config: Config, model_config: Mapping[str, Any], attention: str) -> IsolatedBy | None:
+    """Return what keeps the documents of a packed row apart in the model, with an attention by its Transformers name.
 
     Raises
     ------
     ConfigError
         Nothing does, and the config asks for packed rows.
     """
-    if problems := check_packing(config, model_config):
+    if problems := check_packing(config, model_config, attention):
         raise config.refused(problems)
-    attention, _ = choose_attention(config, model_config)
     return isolation(model_config, attention).by

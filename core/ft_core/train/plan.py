@@ -213,8 +213,8 @@ def make_plan(
     on_disk = read_tokenizer(model_folder(config.tokenizer_config or config.base_model))
     tokens = plan_tokens(config, outline, on_disk)
     outline, tokenizer = tokens.outline, tokens.tokenizer
-    found = _check_model(config, outline, model_config, tokens)
-    attention, attention_reason = choose_attention(config, model_config)
+    attention, attention_reason = choose_attention(config, model_config, hardware)
+    found = _check_model(config, outline, model_config, tokens, attention)
     train_rows, eval_rows = _count_rows(config)
     lengths = sample_lengths(config, tokenizer)
     samples = round(train_rows * lengths.per_row) if train_rows and lengths else train_rows
@@ -326,6 +326,7 @@ def _check_model(
     outline: Outline | None,
     model_config: Mapping[str, Any],
     tokens: TokenPlan,
+    attention: str,
 ) -> list[Problem]:
     """Return the warnings of config, model and tokenizer together, or raise their errors.
 
@@ -343,7 +344,7 @@ def _check_model(
         *adapter,
         *tokens.problems,
         *check_length(config, model_config, known),
-        *check_packing(config, model_config),
+        *check_packing(config, model_config, attention),
     ]
     if tokens.tokenizer is not None:
         problems += check_turn_ends(config, tokens.tokenizer)

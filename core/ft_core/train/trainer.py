@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainingArguments
 
     from ft_core.data.packing import Packing
+    from ft_core.models.attention import IsolatedBy
 
 _STAGING = ".writing"
 
@@ -80,7 +81,7 @@ class RunTrainer(Trainer):
         *,
         train: Rows | StreamedRows,
         evaluation: Rows | None,
-        isolated_by: Literal["positions", "mask"] | None,
+        isolated_by: IsolatedBy | None,
         optimizer: tuple[type[torch.optim.Optimizer], dict[str, Any]],
         schedule: Callable[[torch.optim.Optimizer, int], torch.optim.lr_scheduler.LRScheduler],
         keep_checkpoints: int | None,
@@ -104,7 +105,7 @@ class RunTrainer(Trainer):
         self._tokenizer = tokenizer
         self._train_rows = train
         self._eval_rows = evaluation
-        self._isolated_by: Literal["positions", "mask"] | None = isolated_by
+        self._isolated_by: IsolatedBy | None = isolated_by
         self._head: Head | None = None
         self._schedule = schedule
         self.step_tokens = torch.zeros((), dtype=torch.int64)
@@ -172,6 +173,9 @@ class RunTrainer(Trainer):
 
     def _prepare_inputs(self, inputs: dict[str, Any]) -> dict[str, Any]:
         """Return a batch on the device, as the model takes it."""
+        if self._isolated_by == "varlen":
+            # Asked of the device, where documents begin would have the host wait for it.
+            inputs = model_inputs(inputs, self._isolated_by)
         return model_inputs(super()._prepare_inputs(inputs), self._isolated_by)
 
     def get_batch_samples(

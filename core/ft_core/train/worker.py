@@ -194,6 +194,7 @@ def _trainer(
     interrupts: Interrupts,
 ) -> RunTrainer:
     """Return the trainer, after making sure that it runs on as many ranks as were started."""
+    from ft_core.models.load import attention_of
     from ft_core.models.tokenizer import pad_token_id
     from ft_core.train.arguments import optimizer_class, training_arguments
     from ft_core.train.batches import Rows, make_rows
@@ -227,7 +228,7 @@ def _trainer(
         tokenizer,
         train=rows,
         evaluation=eval_rows,
-        isolated_by=require_isolation(config, model.config.to_dict()),
+        isolated_by=require_isolation(config, model.config.to_dict(), attention_of(model)),
         optimizer=optimizer_class(config, arguments, model),
         schedule=partial(make_schedule, config, warmup=warmup_steps(config, steps)),
         keep_checkpoints=config.save_total_limit,
@@ -244,8 +245,7 @@ def _describe(
     packing: Packing | None,
 ) -> None:
     """Write what the data and the model turned out to be."""
-    from ft_core.models.parameters import local_model_config
-    from ft_core.models.precision import choose_attention
+    from ft_core.models.load import attention_of
     from ft_core.models.quantise import count_parameters
 
     if not config.streaming:
@@ -264,9 +264,7 @@ def _describe(
         trainable_parameters=count_parameters(model, trainable=True),
         device=hardware.name,
         dtype=choose_precision(config, hardware).compute,
-        attention=choose_attention(config, local_model_config(config.base_model, config.revision_of_model))[
-            0
-        ],
+        attention=attention_of(model),
     )
 
 

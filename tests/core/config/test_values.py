@@ -22,7 +22,7 @@ TEMPLATE = (
     "chat_template_jinja"
 )
 QUOTE = "put it in quotes if it is meant as text"
-ATTENTION = "use 'auto', 'sdpa', 'eager' or 'flash_attention_2'"
+ATTENTION = "use 'auto', 'sdpa', 'eager', 'flash_attention_2' or 'varlen'"
 OPTIMIZER = "use 'adamw_torch_fused', or 'adamw_bnb_8bit' to save memory"
 ENTRY = "write 'path: rows.jsonl' and 'type: chat_template' in it"
 REQUIRED = {

@@ -12,6 +12,7 @@ from ft_core.models.attention import isolation
     [
         ({"model_type": "llama"}, "sdpa", "positions"),
         ({"model_type": "llama"}, "flash_attention_2", "positions"),
+        ({"model_type": "llama"}, "varlen", "varlen"),
         ({"model_type": "some-new-family"}, "sdpa", "positions"),
         ({}, "sdpa", "positions"),
         ({"model_type": "gemma3", "text_config": {"model_type": "gemma3_text"}}, "sdpa", "positions"),

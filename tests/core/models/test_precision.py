@@ -60,16 +60,121 @@ def test_a_format_that_the_device_lacks_is_a_sentence(
     assert "bf16: auto" in raised.value.fix
 
 
+PACKED = {"sample_packing": True, "sequence_len": 64}
+VARLEN = {"attn_implementation": "varlen"}
+FLASH = {"attn_implementation": "flash_attention_2"}
+LLAMA = {"model_type": "llama", "hidden_size": 64, "num_attention_heads": 4}
+GEMMA = {"model_type": "gemma", "hidden_size": 64, "num_attention_heads": 4, "head_dim": 256}
+SEES_ALL = "torch's own fused attention, and no package beyond torch"
+ALONE = "torch's own kernel for packed rows, which computes each document alone"
+MASKED = "torch's own fused attention, over a mask of documents: "
+ON_NVIDIA = "torch's kernel for documents runs on NVIDIA GPUs only"
+L4 = Hardware("cuda", (Device("L4", 24 * GIB, 24 * GIB, (8, 9)),), 8, 16 * GIB, 8 * GIB)
+
+
+@pytest.fixture
+def without_flash_attn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the package flash-attn not be there, and torch the one that is tried."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "2.11.0+cu130")
+
+
 @pytest.mark.parametrize(
-    ("keys", "family", "attention"),
+    ("hardware", "keys", "model_config", "attention", "reason"),
     [
-        ({}, "llama", "sdpa"),
-        ({}, "gemma2", "eager"),
-        ({}, "", "sdpa"),
-        ({"attn_implementation": "eager"}, "llama", "eager"),
+        (CPU, {}, LLAMA, "sdpa", SEES_ALL),
+        (CPU, {}, {}, "sdpa", SEES_ALL),
+        (CPU, {}, {"model_type": "gemma2"}, "eager", "gemma2 models have no other exact path"),
+        (A100, PACKED, {"model_type": "gemma2"}, "eager", "gemma2 models have no other exact path"),
+        (
+            A100,
+            PACKED | {"attn_implementation": "eager"},
+            LLAMA,
+            "eager",
+            "'attn_implementation' in the config",
+        ),
+        (A100, {}, LLAMA, "sdpa", SEES_ALL),
+        (A100, PACKED, LLAMA, "varlen", ALONE),
+        (A100, {"batch_flattening": True}, LLAMA, "varlen", ALONE),
+        (A100, PACKED, GEMMA, "varlen", ALONE),
+        (A100, VARLEN, LLAMA, "varlen", "'attn_implementation' in the config"),
+        (CPU, PACKED, LLAMA, "sdpa", MASKED + ON_NVIDIA),
+        (T4, PACKED, LLAMA, "sdpa", MASKED + "torch's kernel for documents needs an Ampere GPU or newer"),
+        (
+            A100,
+            PACKED | {"bf16": False},
+            LLAMA,
+            "sdpa",
+            MASKED + "torch's kernel for documents computes in bf16 or fp16",
+        ),
+        (
+            A100,
+            PACKED,
+            {"model_type": "stablelm"},
+            "sdpa",
+            MASKED + "stablelm models are not known to work with torch's kernel for documents",
+        ),
+        (
+            A100,
+            PACKED,
+            {},
+            "sdpa",
+            MASKED + "unknown models are not known to work with torch's kernel for documents",
+        ),
+        (L4, PACKED, GEMMA, "sdpa", MASKED + "torch's kernel for documents takes no heads of 256 numbers"),
+        (
+            A100,
+            PACKED,
+            {**LLAMA, "hidden_size": 48},
+            "sdpa",
+            MASKED + "torch's kernel for documents takes no heads of 12 numbers",
+        ),
+        (
+            A100,
+            PACKED,
+            {**LLAMA, "attention_dropout": 0.1},
+            "sdpa",
+            MASKED + "torch's kernel for documents has no dropout",
+        ),
+        (
+            A100,
+            PACKED | FLASH,
+            LLAMA,
+            "varlen",
+            "'flash_attention_2' in the config: the package flash-attn is not here, and torch has its kernel",
+        ),
+        (CPU, PACKED | FLASH, LLAMA, "flash_attention_2", "'attn_implementation' in the config"),
     ],
 )
 def test_attention(
-    keys: dict[str, Any], family: str, attention: str, make_config: Callable[..., Config]
+    hardware: Hardware,
+    keys: dict[str, Any],
+    model_config: dict[str, Any],
+    attention: str,
+    reason: str,
+    make_config: Callable[..., Config],
+    without_flash_attn: None,
 ) -> None:
-    assert choose_attention(make_config(**keys), {"model_type": family} if family else {})[0] == attention
+    assert choose_attention(make_config(**keys), model_config, hardware) == (attention, reason)
+
+
+def test_flash_attn_is_used_where_it_is(
+    make_config: Callable[..., Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    assert choose_attention(make_config(**FLASH), LLAMA, A100)[0] == "flash_attention_2"
+
+
+def test_an_older_torch_has_no_window_in_its_kernel(
+    make_config: Callable[..., Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "2.10.1")
+    found = choose_attention(make_config(**PACKED), LLAMA, A100)
+    assert found == ("sdpa", MASKED + "torch's kernel for documents came with torch 2.11")
+
+
+def test_what_cannot_be_is_a_sentence(make_config: Callable[..., Config]) -> None:
+    with pytest.raises(ModelError) as raised:
+        choose_attention(make_config(**VARLEN), LLAMA, CPU)
+    assert raised.value.message == f"'attn_implementation: varlen' cannot be used here: {ON_NVIDIA}."
+    assert raised.value.fix.startswith("Write 'attn_implementation: auto'")

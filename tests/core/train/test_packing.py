@@ -154,7 +154,7 @@ def test_group_by_length_trains_every_token_once(
 def test_what_cannot_be_packed_is_an_error_at_the_key(key: str, make_config: Callable[..., Config]) -> None:
     config = make_config(**{key: True})
     assert lays_end_to_end(config)
-    [problem] = check_packing(config, {"model_type": "rwkv"})
+    [problem] = check_packing(config, {"model_type": "rwkv"}, "sdpa")
     assert (problem.key, problem.severity) == (key, "error")
     assert problem.message == (
         f"'{key}' cannot be used with this model: its layers carry a state from each document of a row into the next"
@@ -164,8 +164,8 @@ def test_what_cannot_be_packed_is_an_error_at_the_key(key: str, make_config: Cal
 
 def test_what_packs_nothing_is_no_error(make_config: Callable[..., Config]) -> None:
     assert not lays_end_to_end(make_config())
-    assert check_packing(make_config(), {"model_type": "rwkv"}) == []
-    assert check_packing(make_config(sample_packing=True), {"model_type": "llama"}) == []
+    assert check_packing(make_config(), {"model_type": "rwkv"}, "sdpa") == []
+    assert check_packing(make_config(sample_packing=True), {"model_type": "llama"}, "sdpa") == []
 
 
 def test_a_plan_refuses_it(make_config: Callable[..., Config], tiny_model: Path, tmp_path: Path) -> None:

@@ -8,14 +8,16 @@ from ft_core.config.schema.topic import Topic
 from ft_core.config.schema.values import Choice, Flag, FreeMap, Planned, Whole
 
 ExcessLength = Literal["drop", "truncate", "raise"]
-Attention = Literal["auto", "sdpa", "eager", "flash_attention_2"]
+Attention = Literal["auto", "sdpa", "eager", "flash_attention_2", "varlen"]
+
+ONE_LONG_ROW = ("flash_attention_2", "varlen")
+"""Attention that costs no more on one long packed row than on many short ones."""
 
 PLANNED_ATTENTION = (
     "flash_attention_3",
     "flash_attention_4",
     "flash_attention_torch",
     "flex_attention",
-    "varlen",
     "xformers",
     "sage",
     "fp8",
@@ -93,16 +95,18 @@ class SequenceKeys(Topic):
 
     multipack_real_batches: Annotated[bool | None, Flag()] = None
     """Whether a packed batch has micro_batch_size rows of sequence_len, in place of one row as long as all of them.
-    Default: with any attention but flash_attention_2, which takes one long row. Example: ``multipack_real_batches: true``."""
+    Default: with any attention but flash_attention_2 and varlen, which take one long row.
+    Example: ``multipack_real_batches: true``."""
 
     batch_flattening: Annotated[bool | Literal["auto"], Choice(("auto",), flags=True)] = False
     """Whether the samples of a batch are laid end to end in one row, without choosing which fit together; ``auto``: with
-    flash_attention_2, where sample_packing is off. Example: ``batch_flattening: true``."""
+    flash_attention_2 or varlen, where sample_packing is off. Example: ``batch_flattening: true``."""
 
     attn_implementation: Annotated[Attention, ATTENTION_CHOICE] = "auto"
     """How attention is computed: ``sdpa`` (PyTorch's own kernels), ``eager`` (plain matrix products, slow),
-    ``flash_attention_2`` (needs the package flash-attn and a GPU), or ``auto``: what Transformers picks for the model,
-    mostly ``sdpa``. Example: ``attn_implementation: sdpa``."""
+    ``varlen`` (PyTorch's own kernel for packed rows, on a GPU), ``flash_attention_2`` (of the package flash-attn; without it,
+    by ``varlen``), or ``auto``: ``varlen`` for packed rows where model and GPU can, mostly ``sdpa`` else.
+    Example: ``attn_implementation: sdpa``."""
 
     flex_attn_compile_kwargs: Annotated[
         dict[str, Any] | None, FreeMap(), Planned("remove it, and use 'attn_implementation: sdpa'")

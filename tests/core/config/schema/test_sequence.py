@@ -7,7 +7,7 @@ import pytest
 from ft_core.config import load_config
 from ft_core.config.config import Origin
 
-ATTENTION = "use 'auto', 'sdpa', 'eager' or 'flash_attention_2'"
+ATTENTION = "use 'auto', 'sdpa', 'eager', 'flash_attention_2' or 'varlen'"
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,7 @@ ATTENTION = "use 'auto', 'sdpa', 'eager' or 'flash_attention_2'"
         ("batch_flattening: auto", "auto"),
         ("batch_flattening: true", True),
         ("attn_implementation: flash_attention_2", "flash_attention_2"),
+        ("attn_implementation: varlen", "varlen"),
         ("flex_attn_compile_kwargs: {dynamic: false}", {"dynamic": False}),
     ],
 )
@@ -52,7 +53,6 @@ def test_other_names_of_attention(complaint, name, meant):
         "flash_attention_4",
         "flash_attention_torch",
         "flex_attention",
-        "varlen",
         "xformers",
         "sage",
         "fp8",
@@ -120,7 +120,24 @@ PACKED = "sample_packing: true\nsequence_len: 64\n"
             False,
             "flash_attention_2 takes one long row",
         ),
-        ("batch_flattening: auto", "batch_flattening", False, "attention is not flash_attention_2"),
+        (
+            PACKED + "attn_implementation: varlen",
+            "multipack_real_batches",
+            False,
+            "varlen takes one long row",
+        ),
+        (
+            "batch_flattening: auto",
+            "batch_flattening",
+            False,
+            "attention is not flash_attention_2 or varlen",
+        ),
+        (
+            "batch_flattening: auto\nattn_implementation: varlen",
+            "batch_flattening",
+            True,
+            "varlen takes one long row",
+        ),
         (
             "batch_flattening: auto\nattn_implementation: flash_attention_2",
             "batch_flattening",
