@@ -17,6 +17,7 @@ The same from Python::
     ft.preprocess(config)            tokenize the data now; its run then starts at once
     ft.inspect(config)               its rows, tokens, masks and packing, and what is wrong with them
     ft.chat(run)                     talk to what was trained
+    ft.merge(run)                    the adapter added into its base: a model of its own
     ft.runs(), ft.attach("joker")    find runs again
     ft.demo_model()                  the folder of a small chat model to try all this with
 """
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from ft_core.models.demo import demo_model
-    from ft_jupyter.api import attach, chat, inspect, plan, preprocess, runs, train
+    from ft_jupyter.api import attach, chat, inspect, merge, plan, preprocess, runs, train
     from ft_jupyter.run import Run
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "demo_model",
     "inspect",
     "load_ipython_extension",
+    "merge",
     "plan",
     "preprocess",
     "runs",
@@ -55,6 +57,7 @@ _HOMES = {
     "chat": "ft_jupyter.api",
     "demo_model": "ft_core.models.demo",
     "inspect": "ft_jupyter.api",
+    "merge": "ft_jupyter.api",
     "plan": "ft_jupyter.api",
     "preprocess": "ft_jupyter.api",
     "runs": "ft_jupyter.api",

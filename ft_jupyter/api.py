@@ -19,6 +19,8 @@ from ft_jupyter.run import Run
 from ft_jupyter.sentences import errors_as_sentences
 
 if TYPE_CHECKING:
+    from ft_core.infer.merge import Dtype
+    from ft_jupyter.merge_card import MergeCard
     from ft_jupyter.plan_card import PlanCard
     from ft_jupyter.preprocess_card import PreprocessCard
     from ft_jupyter.runs_table import RunsTable
@@ -131,6 +133,41 @@ def chat(run: engine_runs.Run | str | Path) -> ChatView:
     from ft_jupyter.widgets.chat_view import open_chat
 
     return open_chat(engine_runs.open_run(run) if isinstance(run, str) else run)
+
+
+@errors_as_sentences()
+def merge(
+    run: engine_runs.Run | str | Path,
+    out: Path | str | None = None,
+    *,
+    dtype: Dtype = "auto",
+    dequantise: bool = True,
+    overwrite: bool = False,
+) -> MergeCard:
+    """Add a run's adapter into the weights of its base and save the model, in a process of its own and on the CPU.
+
+    Parameters
+    ----------
+    run
+        The run, its name, or a path: of a run's directory or of an adapter's folder.
+    out
+        The folder for the model; by default ``merged`` in the run's directory or the adapter's folder.
+    dtype
+        Format of the saved weights: ``bf16``, ``fp16``, ``fp32``, or the base's own 16 bit format.
+    dequantise
+        For a run on a quantised base: merge into its weights as they were rounded, or into the base's own.
+    overwrite
+        Replace what is at `out`.
+
+    Raises
+    ------
+    FtError
+        The run has no adapter, there is something at `out`, or the disk is too small.
+    """
+    from ft_jupyter.merge_card import merge_card
+
+    source = engine_runs.open_run(run) if isinstance(run, str) else run
+    return merge_card(source, out, dtype=dtype, dequantise=dequantise, overwrite=overwrite)
 
 
 @errors_as_sentences()

@@ -59,7 +59,7 @@ def on_ft_line(rest: str, user_ns: Mapping[str, object], root: Path | None) -> O
     if words[0] in ("plan", "preprocess") and (fragment.startswith("-") or words[-1].startswith("-")):
         return _keys_as_options(words[-1], fragment, [SET], [SET])
     if fragment.startswith("-"):
-        options = re.findall(r"--?\w+", usage)
+        options = re.findall(r"--?\w[\w-]*", usage)
         return fitting(fragment, [Offer(name, "option") for name in options if name not in words])
     # Every verb takes one word besides its options.
     offers: list[Offer] = []

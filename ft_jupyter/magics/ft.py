@@ -145,6 +145,22 @@ def _chat(words: list[str], notebook: Notebook) -> object:
     return notebook.run(_named("chat").parse_words(words).name).chat()
 
 
+def _merge(words: list[str], notebook: Notebook) -> object:
+    parser = _named("merge")
+    parser.add_argument("--out", metavar="DIR")
+    parser.add_argument("--dtype", choices=("auto", "bf16", "fp16", "fp32"), default="auto")
+    parser.add_argument("--no-dequant", action="store_true")
+    parser.add_argument("--overwrite", action="store_true")
+    options = parser.parse_words(words)
+    return api.merge(
+        notebook.run(options.name),
+        options.out,
+        dtype=options.dtype,
+        dequantise=not options.no_dequant,
+        overwrite=options.overwrite,
+    )
+
+
 def _inspect(words: list[str], notebook: Notebook) -> object:
     parser = _parser("inspect")
     parser.add_argument("name", nargs="?", metavar="NAME|file.yml")
@@ -216,6 +232,11 @@ VERBS = {
     "stop": Verb("stop NAME [--now]", "finish the step, save and stop; --now ends the run at once", _stop),
     "logs": Verb("logs NAME [-n N]", f"the last N lines that a run printed (default {LOG_LINES})", _logs),
     "chat": Verb("chat NAME", "talk to the tuned model beside its base", _chat),
+    "merge": Verb(
+        "merge NAME [--out DIR] [--dtype bf16] [--no-dequant] [--overwrite]",
+        "add the adapter into the weights of its base, as a model of its own",
+        _merge,
+    ),
     "inspect": Verb(
         "inspect [NAME|file.yml] [--wait]",
         "the rows, tokens, masks and packing of a run or a config, and what is wrong with them",

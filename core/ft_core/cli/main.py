@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import NoReturn
 
 from ft_core import __version__
-from ft_core.cli import attach, explain, fetch, inspect, logs, plan, preprocess, runs, stop, train
+from ft_core.cli import attach, explain, fetch, inspect, logs, merge_lora, plan, preprocess, runs, stop, train
 from ft_core.errors import FtError
 
 VERBS: dict[str, ModuleType] = {
@@ -26,6 +26,7 @@ VERBS: dict[str, ModuleType] = {
     "attach": attach,
     "stop": stop,
     "logs": logs,
+    "merge-lora": merge_lora,
     "explain": explain,
     "fetch": fetch,
 }

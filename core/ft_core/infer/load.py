@@ -25,6 +25,7 @@ from ft_core.errors import ModelError
 from ft_core.infer.source import Source, Which
 from ft_core.models.hardware import Hardware, detect_hardware
 from ft_core.models.parameters import read_header
+from ft_core.models.quantise import load_options, quantised_base
 from ft_core.models.source import explain_load_error
 from ft_core.models.tokenizer import load_tokenizer
 
@@ -55,8 +56,7 @@ class Models:
         self._config: Config | None = (
             load_config(Path(source.config), check_paths=False) if source.config else None
         )
-        self._extra_stops: set[int] = set()
-        self.tokenizer = self._load_tokenizer()
+        self.tokenizer = source_tokenizer(source, self._config)
         self._loaded: dict[Which, PreTrainedModel] = {}
         first = source.choices[0]
         self._loaded[first] = self._load(first)
@@ -89,13 +89,13 @@ class Models:
         source = self._source
         whole = source.tuned if which == "tuned" and not source.adapter else source.base
         model = self._from_pretrained(str(whole), source.revision if whole == source.base else None)
-        adapter = source.tuned if which == "tuned" and source.adapter else None
-        rows = max(self.tokenizer.get_vocab().values()) + 1
-        grow_embeddings(model, max(rows, adapter_rows(Path(adapter), model)) if adapter else rows)
-        if adapter:
-            model = _with_adapter(model, adapter)
+        if which == "tuned" and source.adapter:
+            model = put_adapter_on(model, self.tokenizer, str(source.tuned))
+        else:
+            grow_embeddings(model, max(self.tokenizer.get_vocab().values()) + 1)
         model.eval()
-        return cast("Any", model).to(self._device)
+        # Packed weights are where they were loaded, and cannot be moved.
+        return model if getattr(model, "is_quantized", False) else cast("Any", model).to(self._device)
 
     def _from_pretrained(self, name: str, revision: str | None) -> PreTrainedModel:
         options: dict[str, Any] = {
@@ -103,8 +103,10 @@ class Models:
             "trust_remote_code": self._source.trust_remote_code,
         }
         try:
-            stored: Any = AutoConfig.from_pretrained(name, **options).get_text_config().dtype
+            settings = AutoConfig.from_pretrained(name, **options)
+            stored: Any = settings.get_text_config().dtype
             dtype = fitting_dtype(stored or torch.float32, self._device, self._hardware)
+            options |= self._few_bits(settings.to_dict(), dtype)
             model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(name, dtype=dtype, **options)
         except Exception as error:
             if explained := explain_load_error(error, name, "model"):
@@ -116,21 +118,17 @@ class Models:
         model.generation_config = GenerationConfig(eos_token_id=habits.eos_token_id if habits else None)
         return model
 
-    def _load_tokenizer(self) -> PreTrainedTokenizerBase:
-        """Return the tokenizer saved with the tuned weights, else the config's, else the base's."""
-        source = self._source
-        saved = source.tuned is not None and (Path(source.tuned) / "tokenizer_config.json").is_file()
-        if self._config is not None and not saved:
-            return load_tokenizer(self._config)
-        name, revision = (str(source.tuned), None) if saved else (str(source.base), source.revision)
-        try:
-            return AutoTokenizer.from_pretrained(
-                name, revision=revision or "main", trust_remote_code=source.trust_remote_code
-            )
-        except Exception as error:
-            if explained := explain_load_error(error, name, "tokenizer"):
-                raise explained from error
-            raise
+    def _few_bits(self, settings: dict[str, Any], dtype: torch.dtype) -> dict[str, Any]:
+        """Return what loads the base of an adapter in as few bits as it was trained on."""
+        config = self._config if self._source.adapter else None
+        quantised = quantised_base(config, settings) if config else None
+        if config is None or quantised is None:
+            return {"device_map": {"": self._device}} if settings.get("quantization_config") else {}
+        compute = {torch.bfloat16: "bf16", torch.float16: "fp16"}.get(dtype, "fp32")
+        return {
+            "device_map": {"": self._device},
+            **load_options(config, settings, quantised, compute),
+        }
 
     def _turn_ends(self) -> set[int]:
         """Return the config's ``eot_tokens``, and the special token that the template puts behind an answer."""
@@ -142,6 +140,28 @@ class Models:
         _, answer, behind = text.rpartition("ANSWER")
         first = tokenizer(behind, add_special_tokens=False)["input_ids"][:1] if answer else []
         return ends | (set(first) & set(tokenizer.added_tokens_decoder))
+
+
+def source_tokenizer(source: Source, config: Config | None) -> PreTrainedTokenizerBase:
+    """Return the tokenizer saved with the tuned weights, else the config's, else the base's.
+
+    Raises
+    ------
+    FtError
+        It is missing or cannot be loaded.
+    """
+    saved = source.tuned is not None and (Path(source.tuned) / "tokenizer_config.json").is_file()
+    if config is not None and not saved:
+        return load_tokenizer(config)
+    name, revision = (str(source.tuned), None) if saved else (str(source.base), source.revision)
+    try:
+        return AutoTokenizer.from_pretrained(
+            name, revision=revision or "main", trust_remote_code=source.trust_remote_code
+        )
+    except Exception as error:
+        if explained := explain_load_error(error, name, "tokenizer"):
+            raise explained from error
+        raise
 
 
 def best_device(hardware: Hardware) -> str:
@@ -214,10 +234,20 @@ def grow_embeddings(model: PreTrainedModel, rows: int) -> None:
                 weight[before:] = weight[:before].mean(dim=0, dtype=torch.float32).to(weight.dtype)
 
 
-def _with_adapter(model: PreTrainedModel, folder: str) -> PreTrainedModel:
-    """Return `model` with the adapter in `folder` on it."""
+def put_adapter_on(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: str
+) -> PreTrainedModel:
+    """Return `model` with an embedding for every token, and the adapter in `folder` on it.
+
+    Raises
+    ------
+    ModelError
+        The adapter is another model's.
+    """
     from peft import PeftModel
 
+    rows = max(tokenizer.get_vocab().values()) + 1
+    grow_embeddings(model, max(rows, adapter_rows(Path(folder), model)))
     try:
         return cast("PreTrainedModel", PeftModel.from_pretrained(model, folder))
     except (RuntimeError, ValueError, KeyError) as error:
