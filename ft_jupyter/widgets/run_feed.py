@@ -20,11 +20,34 @@ LOG_LINES = 200
 """Lines of the log that a message carries at most; the whole is in ``log.txt``."""
 
 
+SAMPLE_LIMIT = 60
+"""Samples of the model that a message carries at most; all are in ``events.jsonl``."""
+
+TEXT_LIMIT = 2000
+"""Characters of one text of a sample that a page gets."""
+
+
 class Warned(TypedDict):
     """One warning as the page gets it."""
 
     message: str
     fix: str
+
+
+class Tracker(TypedDict):
+    """Where else a run can be seen: a page, or a place on its machine."""
+
+    name: str
+    address: str
+
+
+class Sampled(TypedDict):
+    """What the model wrote behind a prompt, beside what the data has there."""
+
+    step: int
+    prompt: str
+    text: str
+    reference: str
 
 
 class RunSummary(TypedDict):
@@ -45,6 +68,7 @@ class RunSummary(TypedDict):
     traceback: str | None
     world_size: int
     attach: str
+    trackers: list[Tracker]
 
 
 @dataclass
@@ -54,6 +78,7 @@ class _Sent:
     steps: int = 0
     evals: int = 0
     warnings: int = 0
+    samples: int = 0
     log: int = 0
     summary: RunSummary | None = None
     points_since_snapshot: int = 0
@@ -67,6 +92,8 @@ class RunFeed:
     steps: Series = field(default_factory=lambda: Series(STEP_COLUMNS))
     evals: Series = field(default_factory=lambda: Series(EVAL_COLUMNS))
     warnings: list[Warned] = field(default_factory=list[Warned])
+    trackers: list[Tracker] = field(default_factory=list[Tracker])
+    samples: list[Sampled] = field(default_factory=list[Sampled])
     facts: dict[str, object] = field(default_factory=dict[str, object])
     status: Status = field(init=False)
     _phase: dict[str, object] = field(default_factory=dict[str, object])
@@ -108,6 +135,10 @@ class RunFeed:
                 self.warnings.append(
                     {"message": str(event.get("message")), "fix": str(event.get("fix") or "")}
                 )
+            case "tracker":
+                self.trackers.append({"name": str(event.get("name")), "address": str(event.get("address"))})
+            case "sample":
+                self.samples.append(_sampled(event))
             case "error":
                 trace = event.get("traceback")
                 self._traceback = str(trace) if trace else None
@@ -134,6 +165,7 @@ class RunFeed:
             "traceback": self._traceback,
             "world_size": status.world_size,
             "attach": f"%ft attach {self.run.name}",
+            "trackers": list(self.trackers),
         }
 
     def _elapsed(self) -> int | None:
@@ -161,9 +193,12 @@ class RunFeed:
         log_end = log_size(self.run.directory)
         log = self.log_tail()
         summary = self.summary()
-        self._sent = _Sent(len(self.steps), len(self.evals), len(self.warnings), log_end, summary)
+        self._sent = _Sent(
+            len(self.steps), len(self.evals), len(self.warnings), len(self.samples), log_end, summary
+        )
         self._rewound = False
-        content = self._content("snapshot", summary, self.warnings) | {"log": f"{log}\n" if log else ""}
+        content = self._content("snapshot", summary, self.warnings, self.samples[-SAMPLE_LIMIT:])
+        content["log"] = f"{log}\n" if log else ""
         return content, buffers(thin(self.steps.table()), thin(self.evals.table()))
 
     def delta(self) -> tuple[dict[str, object], list[bytes]] | None:
@@ -173,21 +208,45 @@ class RunFeed:
         lines, log_end = read_log(self.run.directory, sent.log)
         summary = self.summary()
         warnings = self.warnings[sent.warnings :]
-        if summary == sent.summary and not (steps.size or evals.size or warnings or lines):
+        samples = self.samples[sent.samples :]
+        if summary == sent.summary and not (steps.size or evals.size or warnings or samples or lines):
             return None
         points = sent.points_since_snapshot + steps.shape[1] + evals.shape[1]
-        self._sent = _Sent(len(self.steps), len(self.evals), len(self.warnings), log_end, summary, points)
+        self._sent = _Sent(
+            len(self.steps),
+            len(self.evals),
+            len(self.warnings),
+            len(self.samples),
+            log_end,
+            summary,
+            points,
+        )
         log = "".join(f"{line}\n" for line in lines[-LOG_LINES:])
-        return self._content("delta", summary, warnings) | {"log_append": log}, buffers(steps, evals)
+        content = self._content("delta", summary, warnings, samples[-SAMPLE_LIMIT:])
+        return content | {"log_append": log}, buffers(steps, evals)
 
-    def _content(self, kind: str, summary: RunSummary, warnings: list[Warned]) -> dict[str, object]:
+    def _content(
+        self, kind: str, summary: RunSummary, warnings: list[Warned], samples: list[Sampled]
+    ) -> dict[str, object]:
         return {
             "type": kind,
             "run": summary,
             "warnings": list(warnings),
+            "samples": list(samples),
             "series": list(STEP_COLUMNS),
             "eval": list(EVAL_COLUMNS),
         }
+
+
+def _sampled(event: dict[str, object]) -> Sampled:
+    """Return a sample as the page gets it: of a long prompt its end, of long texts their beginning."""
+    prompt, text, reference = (str(event.get(name) or "") for name in ("prompt", "text", "reference"))
+    return {
+        "step": _whole(event.get("step")) or 0,
+        "prompt": prompt if len(prompt) <= TEXT_LIMIT else f"…{prompt[-TEXT_LIMIT:]}",
+        "text": text if len(text) <= TEXT_LIMIT else f"{text[:TEXT_LIMIT]}…",
+        "reference": reference if len(reference) <= TEXT_LIMIT else f"{reference[:TEXT_LIMIT]}…",
+    }
 
 
 def _number(value: object) -> float | None:

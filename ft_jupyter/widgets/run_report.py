@@ -9,7 +9,7 @@ from __future__ import annotations
 from ft_core.runs import Run
 from ft_jupyter.markup import CARD, MONO, MUTED, code, columns, duration, notice, number, table, text
 from ft_jupyter.widgets.loss_curve import loss_curve
-from ft_jupyter.widgets.run_feed import RunFeed
+from ft_jupyter.widgets.run_feed import RunFeed, Sampled
 
 STATE_MARKS = {
     "starting": "… starting",
@@ -105,6 +105,9 @@ def _html(feed: RunFeed) -> str:
     if summary["message"]:
         parts.append(notice(summary["message"], summary["fix"], mark=summary["state"].capitalize()))
     parts += [notice(warning["message"], warning["fix"]) for warning in feed.warnings]
+    if feed.samples:
+        newest = [sample for sample in feed.samples if sample["step"] == feed.samples[-1]["step"]]
+        parts.append(_fold(f"Samples after step {newest[0]['step']}", "\n\n".join(map(_sample, newest))))
     if summary["traceback"]:
         parts.append(_fold("Traceback", summary["traceback"]))
     if summary["state"] in ("failed", "lost"):
@@ -112,7 +115,14 @@ def _html(feed: RunFeed) -> str:
     where = code(summary["directory"])
     live = "" if feed.ended else f" · {code(summary['attach'])} shows it live"
     parts.append(f'<div style="{MUTED}">{where}{live}</div>')
+    for tracker in summary["trackers"]:
+        parts.append(f'<div style="{MUTED}">{text(tracker["name"])}: {code(tracker["address"])}</div>')
     return f'<div class="ft-report" style="{CARD}">{"".join(parts)}</div>'
+
+
+def _sample(sample: Sampled) -> str:
+    """Return a sample of the model as text."""
+    return f"prompt: {sample['prompt']}\nmodel:  {sample['text']}\ndata:   {sample['reference']}"
 
 
 def _fold(title: str, words: str) -> str:

@@ -18,6 +18,7 @@ export function aRun(change: Partial<Run> = {}): Run {
     traceback: null,
     world_size: 1,
     attach: '%ft attach cynic',
+    trackers: [],
     ...change,
   };
 }
@@ -38,9 +39,29 @@ export function columns(steps: number[][], evals: number[][] = []): DataView[] {
 }
 
 export function snapshot(seq: number, run: Run, more: object = {}): object {
-  return { type: 'snapshot', seq, run, warnings: [], log: '', series: STEPS, eval: EVALS, ...more };
+  return {
+    type: 'snapshot',
+    seq,
+    run,
+    warnings: [],
+    samples: [],
+    log: '',
+    series: STEPS,
+    eval: EVALS,
+    ...more,
+  };
 }
 
 export function delta(seq: number, run: Run, more: object = {}): object {
-  return { type: 'delta', seq, run, warnings: [], log_append: '', series: STEPS, eval: EVALS, ...more };
+  return {
+    type: 'delta',
+    seq,
+    run,
+    warnings: [],
+    samples: [],
+    log_append: '',
+    series: STEPS,
+    eval: EVALS,
+    ...more,
+  };
 }

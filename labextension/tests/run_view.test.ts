@@ -2,6 +2,7 @@ import { describe, expect, it, vi } from 'vitest';
 
 import view, { PATIENCE } from '../src/widgets/run_view';
 import type { ToKernel } from '../src/widgets/run_view/protocol';
+import { LIMIT as SAMPLES } from '../src/widgets/run_view/samples';
 import { PAUSE } from '../src/widgets/shared/announcer';
 import { aRun, columns, delta, snapshot } from './a_run';
 import { FakeModel, buttons, one, press, show, text } from './fake_model';
@@ -420,5 +421,60 @@ describe('time', () => {
       'cynic: running, step 2 of 60, loss 3.000',
       'cynic: running, step 10 of 60, loss 3.000',
     ]);
+  });
+});
+
+describe('samples of the model', () => {
+  const sample = (step: number, text: string) => ({ step, prompt: 'Why?', text, reference: 'So.' });
+
+  it('are folded, the newest first, and shown as text whatever they hold', () => {
+    const { model, el } = open();
+    model.say(snapshot(1, aRun(), { samples: [sample(5, 'one'), sample(10, 'two')] }), columns([]));
+    const box = one(el, '.ft-samples');
+    expect(box.hasAttribute('open')).toBe(false);
+    expect(text(box, 'summary')).toBe('2 samples of the model');
+    model.say(delta(2, aRun(), { samples: [sample(15, '<img src=x onerror=alert(1)>')] }), columns([]));
+    expect([...box.querySelectorAll('.ft-sample-step')].map(step => step.textContent)).toEqual([
+      'after step 15',
+      'after step 10',
+      'after step 5',
+    ]);
+    expect(text(box, 'li:first-child pre.ft-sample-model')).toBe('<img src=x onerror=alert(1)>');
+    expect(box.querySelector('img')).toBeNull();
+    expect([...one(box, 'li:first-child').querySelectorAll('dt, pre')].map(part => part.textContent)).toEqual(
+      ['prompt', 'Why?', 'model', '<img src=x onerror=alert(1)>', 'data', 'So.'],
+    );
+  });
+
+  it('are not more than a page can hold, and none are no box', () => {
+    const { model, el } = open();
+    model.say(snapshot(1, aRun()), columns([]));
+    const box = one(el, '.ft-samples');
+    expect(box.hidden).toBe(true);
+    const many = Array.from({ length: SAMPLES + 1 }, (_, index) => sample(index + 1, 'x'));
+    model.say(delta(2, aRun(), { samples: many }), columns([]));
+    expect(box.querySelectorAll('li').length).toBe(SAMPLES);
+    expect(text(box, 'li:first-child .ft-sample-step')).toBe(`after step ${SAMPLES + 1}`);
+    model.say(snapshot(3, aRun(), { samples: [sample(1, 'x')] }), columns([]));
+    expect(text(box, 'summary')).toBe('1 sample of the model');
+  });
+});
+
+describe('trackers', () => {
+  it('are links where they are pages, and text else', () => {
+    const { model, el } = open();
+    const trackers = [
+      { name: 'MLflow', address: 'https://host/#/runs/1' },
+      { name: 'TensorBoard', address: '/runs/a/tensorboard' },
+      { name: 'Odd', address: 'javascript:alert(1)' },
+    ];
+    model.say(snapshot(1, aRun({ trackers })), columns([]));
+    const links = [...el.querySelectorAll<HTMLAnchorElement>('.ft-run-trackers a')];
+    expect(links.map(link => [link.textContent, link.getAttribute('href'), link.rel])).toEqual([
+      ['MLflow', 'https://host/#/runs/1', 'noopener noreferrer'],
+    ]);
+    expect(text(el, '.ft-run-trackers')).toBe(
+      'MLflowTensorBoard: /runs/a/tensorboardOdd: javascript:alert(1)',
+    );
   });
 });

@@ -209,3 +209,16 @@ def test_hostile_words_of_a_plan_stay_words(yaml: str) -> None:
 def test_steps_that_are_not_certain_say_so(yaml: str, steps: int | None, exact: bool, words: str) -> None:
     plan = dataclasses.replace(plan_card(load_config(yaml)).plan, steps=steps, steps_exact=exact)
     assert {name: value for name, value, _ in figures(plan)}["Steps"] == words
+
+
+def test_samples_and_trackers_are_text(write_run: Any) -> None:
+    written = write_run()
+    for step in (1, 2):
+        texts = {"prompt": "Why?", "text": f"<b>{step}</b>", "reference": "So."}
+        written.emit({"type": "sample", "step": step, **texts})
+    written.emit({"type": "tracker", "name": "MLflow", "address": "https://host/<i>"})
+    html = RunReport(written.run).html
+    assert "Samples after step 2" in html
+    assert "prompt: Why?\nmodel:  &lt;b&gt;2&lt;/b&gt;\ndata:   So.</pre>" in html
+    assert "&lt;b&gt;1" not in html
+    assert "https://host/&lt;i&gt;" in html

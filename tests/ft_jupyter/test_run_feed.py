@@ -50,8 +50,10 @@ def test_a_snapshot_carries_everything(write_run: Any) -> None:
             "traceback": None,
             "world_size": 1,
             "attach": "%ft attach joker",
+            "trackers": [],
         },
         "warnings": [{"message": "Loss is high.", "fix": "Wait."}],
+        "samples": [],
         "log": "one\ntwo\nhalf\n",
         "series": STEPS,
         "eval": ["step", "loss"],
@@ -205,3 +207,36 @@ def test_a_long_log_is_sent_by_its_end(write_run: Any) -> None:
     written.log("".join(f"more {n}\n" for n in range(1000)))
     content, _ = feed.delta() or pytest.fail("nothing is new")
     assert str(content["log_append"]).splitlines() == [f"more {n}" for n in range(800, 1000)]
+
+
+def sample(step: int, text: str = "So.") -> dict[str, object]:
+    return {"type": "sample", "step": step, "prompt": "Why?", "text": text, "reference": "Thus."}
+
+
+def test_samples_of_the_model_travel_once(write_run: Any) -> None:
+    written = write_run()
+    written.emit(sample(1))
+    feed = RunFeed(written.run)
+    shown = {"step": 1, "prompt": "Why?", "text": "So.", "reference": "Thus."}
+    assert feed.snapshot()[0]["samples"] == [shown]
+    assert feed.delta() is None
+    written.emit(sample(2))
+    feed.poll()
+    content, _ = feed.delta() or pytest.fail("nothing is new")
+    assert content["samples"] == [{**shown, "step": 2}]
+    assert feed.delta() is None
+
+
+def test_a_page_gets_the_newest_samples_and_no_endless_text(write_run: Any) -> None:
+    written = write_run()
+    for step in range(run_feed.SAMPLE_LIMIT + 5):
+        written.emit(sample(step, text="x" * (run_feed.TEXT_LIMIT + 1)))
+    samples: Any = RunFeed(written.run).snapshot()[0]["samples"]
+    assert [shown["step"] for shown in samples] == list(range(5, run_feed.SAMPLE_LIMIT + 5))
+    assert samples[0]["text"] == "x" * run_feed.TEXT_LIMIT + "…"
+
+
+def test_where_else_a_run_can_be_seen(write_run: Any) -> None:
+    written = write_run()
+    written.emit({"type": "tracker", "name": "MLflow", "address": "https://host"})
+    assert RunFeed(written.run).summary()["trackers"] == [{"name": "MLflow", "address": "https://host"}]

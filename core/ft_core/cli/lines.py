@@ -26,6 +26,10 @@ def line_of(event: Event) -> str | None:
             line += f", dropped: {reasons}" if reasons else ""
         case {"type": "model", "parameters": int(parameters), "trainable_parameters": int(trainable)}:
             line = f"{parameters:,} parameters, {trainable:,} train"
+        case {"type": "sample", "step": int(step), "text": str(written)}:
+            line = f"sample at step {step}: {written if len(written) <= 200 else written[:199] + '…'}"
+        case {"type": "tracker", "name": str(name), "address": str(address)}:
+            line = f"reports to {name}: {address}"
         case {"type": "checkpoint", "path": str(path)}:
             line = f"saved {path}"
         case {"type": "warning", "message": str(message)}:

@@ -77,6 +77,8 @@ def derive(config: Config, given: Mapping[str, Any]) -> tuple[Config, dict[str, 
             )
         else:
             imply("eval_strategy", "epoch", "there is evaluation data")
+    if config.do_causal_lm_eval and not config.eval_causal_lm_metrics:
+        imply("eval_causal_lm_metrics", ("perplexity",), "do_causal_lm_eval is true")
     for key, name in TRACKERS.items():
         if key not in given and getattr(config, name) is not None:
             imply(key, True, f"{name} is given")

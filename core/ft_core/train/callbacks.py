@@ -15,6 +15,7 @@ from ft_core.errors import ModelError
 from ft_core.runs.control import request
 from ft_core.runs.paths import CHECKPOINTS
 from ft_core.train.interrupts import Interrupts
+from ft_core.train.loss import perplexity
 from ft_core.train.saving import CHECKPOINT
 
 if TYPE_CHECKING:
@@ -128,7 +129,16 @@ class RunCallback(TrainerCallback):
         self._mark = time.perf_counter()
         if self._writer is not None and metrics is not None:
             loss = metrics["eval_loss"]
-            self._writer.emit("eval", step=state.global_step, epoch=round(state.epoch or 0.0, 4), loss=loss)
+            if self._config.do_causal_lm_eval and "perplexity" in (self._config.eval_causal_lm_metrics or ()):
+                metrics["eval_perplexity"] = perplexity(loss)
+            scores = {"perplexity": metrics["eval_perplexity"]} if "eval_perplexity" in metrics else {}
+            self._writer.emit(
+                "eval",
+                **scores,
+                step=state.global_step,
+                epoch=round(state.epoch or 0.0, 4),
+                loss=loss,
+            )
             print(f"evaluation after step {state.global_step}: loss {loss:.4f}", flush=True)  # noqa: T201
 
     def on_save(
@@ -142,6 +152,10 @@ class RunCallback(TrainerCallback):
             self._writer.emit("checkpoint", step=state.global_step, path=path)
             self._writer.clear("checkpoint")
             print(f"saved {path}", flush=True)  # noqa: T201
+
+    def restart_clock(self) -> None:
+        """Leave what was done since the last step out of the next step's time."""
+        self._mark = time.perf_counter()
 
     def requests(self, args: TrainingArguments) -> tuple[bool, bool]:
         """Return whether to stop and whether to save, agreed between all ranks.

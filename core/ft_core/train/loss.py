@@ -7,6 +7,7 @@ is the number of target tokens of the whole optimizer step: every accumulated mi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -32,6 +33,18 @@ def summed_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     trained = (targets != IGNORE).nonzero().squeeze(1)
     predicted = logits.flatten(0, 1).index_select(0, trained)
     return F.cross_entropy(predicted.float(), targets[trained], reduction="sum")
+
+
+def perplexity(loss: float) -> float:
+    """Return e to the power of a mean loss: among how many tokens, all alike, the model would choose as badly.
+
+    >>> round(perplexity(2.302585), 4), perplexity(1e9)
+    (10.0, inf)
+    """
+    try:
+        return math.exp(loss)
+    except OverflowError:
+        return math.inf
 
 
 def count_targets(labels: torch.Tensor) -> torch.Tensor:

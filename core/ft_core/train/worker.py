@@ -87,6 +87,7 @@ def _train(config: Config, directory: Path, writer: RunWriter | None, interrupts
     _phase(writer, "loading model")
     _quiet()
     from ft_core.models.tokenizer import load_vocabulary
+    from ft_core.train.generations import Generations
     from ft_core.train.loggers.reporting import Reporting
     from ft_core.train.stream_batches import StreamedRows, tell_stream
 
@@ -107,6 +108,7 @@ def _train(config: Config, directory: Path, writer: RunWriter | None, interrupts
             trainer.check_isolation(choose_precision(config, hardware).compute)
         with Reporting(config, writer, callback, model) as reporting:
             trainer.add_callback(reporting)
+            trainer.add_callback(Generations(config, writer, callback, tokenizer, samples.eval))
             _phase(writer, "training")
             try:
                 trainer.train(resume_from_checkpoint=config.resume_from_checkpoint)

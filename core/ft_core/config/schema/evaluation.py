@@ -11,8 +11,6 @@ EvalStrategy = Literal["epoch", "steps", "no"]
 
 EVERY_STEP = Planned("remove it, watch the evaluation loss, and stop the run by its button")
 LAST_WEIGHTS = Planned("remove it: the last weights are the tuned model, and the loss is the only metric")
-LOSS_ONLY = Planned("remove it: the loss is the only metric")
-NO_SAMPLES = Planned("remove it, and chat with the tuned model")
 
 
 class EvaluationKeys(Topic):
@@ -50,38 +48,41 @@ class EvaluationKeys(Topic):
     """Whether a greater metric_for_best_model is better. Default: false where its name ends in loss, else true.
     Example: ``greater_is_better: false``."""
 
-    do_causal_lm_eval: Annotated[bool, Flag(), LOSS_ONLY] = False
-    """Whether answers are generated in the evaluation and scored by eval_causal_lm_metrics.
+    do_causal_lm_eval: Annotated[bool, Flag()] = False
+    """Whether the evaluation also tells the scores of eval_causal_lm_metrics.
     Example: ``do_causal_lm_eval: true``."""
 
-    eval_causal_lm_metrics: Annotated[tuple[str, ...] | None, TextList(), LOSS_ONLY] = None
-    """Scores of do_causal_lm_eval: ``sacrebleu``, ``comet``, ``ter``, ``chrf`` or ``perplexity``.
-    Example: ``eval_causal_lm_metrics: [sacrebleu, chrf]``."""
+    eval_causal_lm_metrics: Annotated[tuple[str, ...] | None, TextList()] = None
+    """Scores of do_causal_lm_eval: ``perplexity``, which is e to the power of the loss. Default with it: perplexity.
+    Example: ``eval_causal_lm_metrics: [perplexity]``."""
 
-    generate_samples: Annotated[bool, Flag(), NO_SAMPLES] = False
-    """Whether the model answers some evaluation samples at each evaluation, to read how it does.
+    generate_samples: Annotated[bool, Flag()] = False
+    """Whether the model goes on with some evaluation samples at each evaluation, to read how it does: the dashboard shows
+    each prompt, what the model writes, and what the data says.
     Example: ``generate_samples: true``."""
 
-    num_generation_samples: Annotated[int, Whole(minimum=1), NO_SAMPLES] = 3
-    """How many samples generate_samples takes. Example: ``num_generation_samples: 5``."""
+    num_generation_samples: Annotated[int, Whole(minimum=1)] = 3
+    """How many samples generate_samples takes, the first ones of the evaluation data. Example: ``num_generation_samples: 5``."""
 
-    generation_max_new_tokens: Annotated[int, Whole(minimum=1), NO_SAMPLES] = 50
+    generation_max_new_tokens: Annotated[int, Whole(minimum=1)] = 50
     """Longest answer of generate_samples, in tokens. Example: ``generation_max_new_tokens: 100``."""
 
-    generation_temperature: Annotated[float, Number(minimum=0), NO_SAMPLES] = 0.7
+    generation_temperature: Annotated[float, Number(minimum=0)] = 0.7
     """How freely generate_samples draws each token; 0: always the likeliest. Example: ``generation_temperature: 0.2``."""
 
-    generation_top_p: Annotated[float | None, Number(above=0, maximum=1), NO_SAMPLES] = None
+    generation_top_p: Annotated[float | None, Number(above=0, maximum=1)] = None
     """Draw only from the likeliest tokens that have this probability together. Default: from all.
     Example: ``generation_top_p: 0.9``."""
 
-    generation_top_k: Annotated[int | None, Whole(minimum=1), NO_SAMPLES] = None
+    generation_top_k: Annotated[int | None, Whole(minimum=1)] = None
     """Draw only from this many of the likeliest tokens. Default: from all. Example: ``generation_top_k: 50``."""
 
-    generation_prompt_ratio: Annotated[float, Number(minimum=0, maximum=1), NO_SAMPLES] = 0.5
-    """Share of a sample that generate_samples shows to the model, which writes the rest.
+    generation_prompt_ratio: Annotated[float | None, Number(minimum=0, maximum=1)] = None
+    """Share of a sample that generate_samples shows to the model, which writes the rest. Default: all before the first token
+    that would be trained, or half of the sample where that is its beginning.
     Example: ``generation_prompt_ratio: 0.3``."""
 
-    generation_do_sample: Annotated[bool, Flag(), NO_SAMPLES] = True
-    """Whether generate_samples draws tokens at random, in place of always taking the likeliest.
+    generation_do_sample: Annotated[bool, Flag()] = True
+    """Whether generate_samples draws tokens at random, by the seed and alike at each evaluation, in place of always taking
+    the likeliest.
     Example: ``generation_do_sample: false``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from ft_core.errors import MissingExtra
@@ -12,26 +13,44 @@ if TYPE_CHECKING:
 
 
 class Kind(NamedTuple):
-    """A tracker: its name, the switch in the config, the package that it needs, and the extra that installs that."""
+    """A tracker.
+
+    Attributes
+    ----------
+    name, switch
+        Its name, and the config's key for it.
+    package, extra
+        The package that it needs, and the extra that installs that.
+    is_asked
+        Whether a config asks for it.
+    """
 
     name: str
     switch: str
     package: str
     extra: str
+    is_asked: Callable[[Config], bool]
 
 
 KINDS = (
-    Kind("Weights & Biases", "use_wandb", "wandb", "wandb"),
-    Kind("MLflow", "use_mlflow", "mlflow", "mlflow"),
-    Kind("Comet", "use_comet", "comet_ml", "comet"),
-    Kind("TensorBoard", "use_tensorboard", "tensorboard", "tensorboard"),
+    Kind(
+        "Weights & Biases",
+        "use_wandb",
+        "wandb",
+        "wandb",
+        lambda config: config.use_wandb and config.wandb_mode != "disabled",
+    ),
+    Kind("MLflow", "use_mlflow", "mlflow", "mlflow", lambda config: config.use_mlflow),
+    Kind("Comet", "use_comet", "comet_ml", "comet", lambda config: config.use_comet),
+    Kind(
+        "TensorBoard", "use_tensorboard", "tensorboard", "tensorboard", lambda config: config.use_tensorboard
+    ),
 )
 
 
 def asked_kinds(config: Config) -> list[Kind]:
-    """Return the trackers that `config` asks for; one that is switched off by its mode is not asked for."""
-    off = {"use_wandb"} if config.wandb_mode == "disabled" else set[str]()
-    return [kind for kind in KINDS if getattr(config, kind.switch) and kind.switch not in off]
+    """Return the trackers that `config` asks for."""
+    return [kind for kind in KINDS if kind.is_asked(config)]
 
 
 def missing_package(kind: Kind) -> MissingExtra | None:

@@ -14,8 +14,10 @@ import { log } from './log';
 import { notices } from './notices';
 import type { FromKernel, News, ToKernel } from './protocol';
 import { Feed, isOver } from './protocol';
+import { samples } from './samples';
 import { spoken } from './sentences';
 import { tiles } from './tiles';
+import { trackers } from './trackers';
 
 /** What the kernel keeps for a page that opens later. */
 interface Traits {
@@ -35,11 +37,19 @@ function render({ model, el }: RenderProps<Traits>): () => void {
   const numbers = tiles();
   const notice = notices();
   const control = controls(name, send);
+  const written = samples();
   const tail = log();
   const announce = announcer();
   const directory = element('span', { class: 'ft-run-directory' });
   const attach = element('code');
-  const foot = element('footer', { class: 'ft-run-foot', hidden: true }, directory, attach);
+  const elsewhere = trackers();
+  const foot = element(
+    'footer',
+    { class: 'ft-run-foot', hidden: true },
+    directory,
+    elsewhere.element,
+    attach,
+  );
   head.actions.append(...control.buttons);
   el.append(root);
 
@@ -52,6 +62,7 @@ function render({ model, el }: RenderProps<Traits>): () => void {
     notice.element,
     numbers.element,
     curves.element,
+    written.element,
     tail.element,
     foot,
   );
@@ -83,6 +94,8 @@ function render({ model, el }: RenderProps<Traits>): () => void {
       curves.extend(fresh, recorder.all);
       tail.append(news.log);
     }
+    written.add(news.samples, whole);
+    elsewhere.draw(run.trackers);
     setText(directory, run.directory);
     setText(attach, run.attach);
     foot.hidden = false;

@@ -22,6 +22,22 @@ export interface Run {
   traceback: string | null;
   world_size: number;
   attach: string;
+  trackers: Tracker[];
+}
+
+/** Where else the run can be seen. */
+export interface Tracker {
+  name: string;
+  /** A page, or a place on the run's machine. */
+  address: string;
+}
+
+/** What the model wrote behind a prompt, beside what the data has there. */
+export interface Sample {
+  step: number;
+  prompt: string;
+  text: string;
+  reference: string;
 }
 
 export interface Warning {
@@ -33,6 +49,7 @@ interface Update {
   seq: number;
   run: Run;
   warnings: Warning[];
+  samples: Sample[];
   series: string[];
   eval: string[];
 }
@@ -57,6 +74,7 @@ export interface News {
   whole: boolean;
   run: Run;
   warnings: Warning[];
+  samples: Sample[];
   log: string;
   steps: Columns;
   evals: Columns;
@@ -103,6 +121,7 @@ export class Feed {
       whole,
       run: message.run,
       warnings: message.warnings,
+      samples: message.samples,
       log: whole ? message.log : message.log_append,
       steps: columns(message.series, 0),
       evals: columns(message.eval, message.series.length),

@@ -7,8 +7,6 @@ import pytest
 from ft_core.config import explain
 
 LAST_WEIGHTS = "remove it: the last weights are the tuned model, and the loss is the only metric"
-LOSS_ONLY = "remove it: the loss is the only metric"
-NO_SAMPLES = "remove it, and chat with the tuned model"
 
 
 @pytest.mark.parametrize(
@@ -73,15 +71,6 @@ def test_refused_values(complaint, line, message, fix):
         ),
         ("metric_for_best_model: eval_loss", LAST_WEIGHTS),
         ("greater_is_better: true", LAST_WEIGHTS),
-        ("do_causal_lm_eval: true", LOSS_ONLY),
-        ("eval_causal_lm_metrics: [chrf]", LOSS_ONLY),
-        ("generate_samples: true", NO_SAMPLES),
-        ("num_generation_samples: 5", NO_SAMPLES),
-        ("generation_max_new_tokens: 100", NO_SAMPLES),
-        ("generation_temperature: 0.2", NO_SAMPLES),
-        ("generation_top_p: 0.9", NO_SAMPLES),
-        ("generation_top_k: 50", NO_SAMPLES),
-        ("generation_prompt_ratio: 0.3", NO_SAMPLES),
     ],
 )
 def test_not_done_yet(errors, required, line, fix):
@@ -99,9 +88,7 @@ def test_not_done_yet(errors, required, line, fix):
         "num_generation_samples: 3",
         "generation_max_new_tokens: 50",
         "generation_temperature: 0.7",
-        "generation_prompt_ratio: 0.5",
         "generation_do_sample: true",
-        "generation_do_sample: false",
     ],
 )
 def test_asks_for_nothing(warnings, required, line):
@@ -115,7 +102,7 @@ def test_asks_for_nothing(warnings, required, line):
         ("num_generation_samples", 3),
         ("generation_max_new_tokens", 50),
         ("generation_temperature", 0.7),
-        ("generation_prompt_ratio", 0.5),
+        ("generation_prompt_ratio", None),
         ("generation_do_sample", True),
     ],
 )
