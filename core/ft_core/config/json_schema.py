@@ -25,6 +25,7 @@ from ft_core.config.schema.values import (
     FreeMap,
     MapList,
     Number,
+    NumberList,
     Steps,
     Text,
     TextList,
@@ -138,6 +139,8 @@ def _of_kind(kind: Checked | None) -> Schema:
             ways: list[Schema] = [{"type": "array", "items": TEXT}]
             ways += [dict(TEXT)] if kind.single else [{"const": kind.keyword}] if kind.keyword else []
             return {"anyOf": ways} if len(ways) > 1 else ways[0]
+        case NumberList():
+            return {"type": "array", "items": {"type": "number"}}
         case WholeList():
             least = {} if kind.minimum is None else {"minimum": kind.minimum}
             return {"type": "array", "items": {"type": "integer", **least}}

@@ -93,6 +93,7 @@ def load_config(
     rename_keys(draft)
     _refuse_launcher(draft)
     draft.data = keep_supported(draft, draft.data, "top")
+    _read_method(draft)
     if "datasets" not in draft.data and any(draft.is_bad((key,)) for key in OTHER_SOURCES):
         # What to train on is given; that it is refused is enough.
         draft.bad.add(("datasets",))
@@ -169,6 +170,18 @@ def _refuse_launcher(draft: Draft) -> None:
         draft.bad.update((required,) for required in STAND_INS)
 
 
+def _read_method(draft: Draft) -> None:
+    """Give preference data without a type the empty one: its columns are the method's own, as in Axolotl."""
+    if draft.data.get("rl") is False:
+        del draft.data["rl"]
+    if draft.data.get("rl") or draft.data.get("reward_model") or ("rl",) in draft.refused:
+        for key in ("datasets", "test_datasets"):
+            entries = draft.data.get(key)
+            for entry in entries if isinstance(entries, list) else ():
+                if isinstance(entry, dict):
+                    entry.setdefault("type", "")
+
+
 def _validate(draft: Draft) -> Config:
     """Return the typed values, reporting those of a wrong kind and standing in for them."""
     try:
@@ -208,9 +221,6 @@ def _report_invalid(draft: Draft, details: ErrorDetails) -> None:
         path = (*path, context["item"])
     kind = details["type"]
     if kind == "missing":
-        if path[-1] == "type" and ("rl",) in draft.refused:
-            # Preference data whose columns are the method's own needs none in Axolotl.
-            draft.bad.add(path)
         if not draft.is_bad(path):
             holder = draft.written(path[:-1])
             if path in draft.document.keys:

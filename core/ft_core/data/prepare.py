@@ -119,7 +119,7 @@ def load_samples(
     if tested:
         require_some(test_tally, config, "to evaluate on")
     elif trained:
-        count = _held_out(config.val_set_size, len(train))
+        count = held_out_count(config.val_set_size, len(train))
         train, held_out = train[: len(train) - count], train[len(train) - count :]
     warnings = [
         warning
@@ -179,14 +179,15 @@ def _order(config: Config, entries: Sequence[Entry]) -> NDArray[np.int64]:
     # As in Axolotl, where there is nothing to join this says nothing.
     if config.shuffle_before_merging_datasets and len(entries) > 1:
         starts = np.cumsum([0, *sizes[:-1]])
-        shuffled = [start + _shuffled(size, config.seed) for start, size in zip(starts, sizes, strict=True)]
-        order = np.concatenate(shuffled)
+        parts = [start + shuffled(size, config.seed) for start, size in zip(starts, sizes, strict=True)]
+        order = np.concatenate(parts)
     if config.shuffle_merged_datasets:
-        order = order[_shuffled(len(order), config.seed)]
+        order = order[shuffled(len(order), config.seed)]
     return order
 
 
-def _shuffled(size: int, seed: int) -> NDArray[np.int64]:
+def shuffled(size: int, seed: int) -> NDArray[np.int64]:
+    """Return the numbers below `size` in the order that `seed` gives."""
     return np.random.default_rng(seed).permutation(size)
 
 
@@ -220,7 +221,7 @@ def _part(samples: StoredSamples, config: Config) -> StoredSamples:
     return samples[first:end]
 
 
-def _held_out(val_set_size: float, total: int) -> int:
+def held_out_count(val_set_size: float, total: int) -> int:
     """Return how many of `total` samples are kept for evaluation: a share below 1 (rounded up), or a number."""
     count = math.ceil(val_set_size * total) if val_set_size < 1 else int(val_set_size)
     if count >= total:

@@ -46,7 +46,7 @@ def apply_adapter(model: PreTrainedModel, config: Config, new_tokens: tuple[int,
     rows = _token_rows(model, config, new_tokens)
     targets = target_modules(config)
     settings: dict[str, Any] = {
-        "task_type": TaskType.CAUSAL_LM,
+        "task_type": TaskType.SEQ_CLS if config.reward_model else TaskType.CAUSAL_LM,
         "r": config.lora_r,
         "lora_alpha": config.lora_alpha,
         "lora_dropout": config.lora_dropout,

@@ -45,7 +45,7 @@ def load_model(
     MissingExtra
         A package that the model or its attention needs is not installed.
     """
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
     check_base_model(config)
     hardware = hardware or detect_hardware()
@@ -58,7 +58,9 @@ def load_model(
         register()
     options = load_options(config, model_config, quantised_base(config, model_config), precision.compute)
     try:
-        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+        # A reward model has a head with one number in place of the one for tokens.
+        auto: Any = AutoModelForSequenceClassification if config.reward_model else AutoModelForCausalLM
+        model: PreTrainedModel = auto.from_pretrained(
             config.base_model,
             revision=config.revision_of_model or "main",
             dtype=torch_dtype(precision.weights),
@@ -66,6 +68,7 @@ def load_model(
             trust_remote_code=config.trust_remote_code,
             device_map={"": device} if device else None,
             **options,
+            **({"num_labels": 1} if config.reward_model else {}),
         )
     except Exception as error:
         if explained := _explain(error, config, attention):

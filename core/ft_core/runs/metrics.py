@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 COLUMNS = ("epoch", "loss", "learning_rate", "grad_norm", "tokens_per_second", "gpu_memory", "eval_loss")
 
+REWARD_COLUMNS = ("rewards/chosen", "rewards/rejected", "rewards/accuracies", "rewards/margins")
+"""What there is beside them where a model learns from preferences."""
+
 Rows = dict[int, dict[str, float]]
 """Step to its numbers, in the order of the steps."""
 
@@ -36,6 +39,7 @@ def add_events(rows: Rows, events: Iterable[Event]) -> None:
             for stale in [known for known in rows if known >= step]:
                 del rows[stale]
         rows[step] = {name: _number(event.get(name)) for name in COLUMNS[:-1]}
+        rows[step].update({name: _number(event[name]) for name in REWARD_COLUMNS if name in event})
 
 
 def table(rows: Rows) -> pd.DataFrame:
@@ -43,7 +47,8 @@ def table(rows: Rows) -> pd.DataFrame:
     import pandas as pd
 
     index = pd.Index(list(rows), dtype="int64", name="step")
-    columns = {name: [row.get(name, float("nan")) for row in rows.values()] for name in COLUMNS}
+    rewards = [name for name in REWARD_COLUMNS if any(name in row for row in rows.values())]
+    columns = {name: [row.get(name, float("nan")) for row in rows.values()] for name in (*COLUMNS, *rewards)}
     return pd.DataFrame(columns, index=index, dtype="float64")
 
 

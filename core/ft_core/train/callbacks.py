@@ -16,6 +16,7 @@ from ft_core.runs.control import request
 from ft_core.runs.paths import CHECKPOINTS
 from ft_core.train.interrupts import Interrupts
 from ft_core.train.loss import perplexity
+from ft_core.train.reward_figures import reward_figures
 from ft_core.train.saving import CHECKPOINT
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ class RunCallback(TrainerCallback):
                 tokens_per_second=round(logs["tokens"] / seconds, 1),
                 eta=round(remaining * sum(self._recent) / len(self._recent), 1),
                 gpu_memory=_gpu_memory(args.device),
+                **reward_figures(logs),
             )
         if not math.isfinite(loss):
             raise ModelError(
@@ -138,6 +140,7 @@ class RunCallback(TrainerCallback):
                 step=state.global_step,
                 epoch=round(state.epoch or 0.0, 4),
                 loss=loss,
+                **reward_figures(metrics, "eval_"),
             )
             print(f"evaluation after step {state.global_step}: loss {loss:.4f}", flush=True)  # noqa: T201
 

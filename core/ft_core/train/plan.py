@@ -20,13 +20,14 @@ from typing import TYPE_CHECKING, Any
 
 from ft_core.config import Problem
 from ft_core.data import count_rows
+from ft_core.data.preference.task import method_of
 from ft_core.data.prepare import require_trained_types
 from ft_core.errors import LaunchError
 from ft_core.models.adapter import target_modules
 from ft_core.models.hardware import Hardware, detect_hardware
 from ft_core.models.outline import Outline
 from ft_core.models.parameters import local_model_config, model_folder, positions, read_outline
-from ft_core.models.precision import choose_attention, choose_precision
+from ft_core.models.precision import Precision, choose_attention, choose_precision
 from ft_core.models.quantise import Quantised, base_bytes, quantised_base, require_packages
 from ft_core.models.skeleton import build_skeleton, cached_skeleton
 from ft_core.models.source import check_base_model
@@ -37,6 +38,7 @@ from ft_core.train.loggers.asked import asked_kinds, missing_package
 from ft_core.train.memory import ERROR, checkpoint_bytes, estimate_memory, gib, less_memory
 from ft_core.train.model_checks import check_adapter, check_length
 from ft_core.train.packing import PackingEstimate, check_packing, estimate_packing
+from ft_core.train.preference.needs import keeps_a_copy, require_trl
 from ft_core.train.row_checks import check_first_rows
 from ft_core.train.row_lengths import RowLengths, sample_lengths
 from ft_core.train.steps import Steps, count_steps, eval_cadence, global_batch
@@ -204,6 +206,7 @@ def make_plan(
     hardware = hardware or detect_hardware()
     check_base_model(config)
     require_trained_types(config)
+    require_trl(config)
     precision = choose_precision(config, hardware)
     quantised = quantised_base(config, local_model_config(config.base_model, config.revision_of_model))
     if quantised is not None:
@@ -276,7 +279,7 @@ def make_plan(
             attention=plan.attention,
             parameters=outline.total + (trainable if config.adapter else 0),
             trainable=trainable,
-            base_bytes=base_bytes(outline, quantised, precision) if quantised else None,
+            base_bytes=_frozen_bytes(config, outline, quantised, precision),
             length=plan.longest_row,
             trained_tokens=_trained_tokens(config, lengths, packing),
         )
@@ -303,7 +306,8 @@ def make_plan(
         )
     warnings = _warnings(config, plan, hardware, known=outline is not None)
     broken = (_warning(f"Of the first rows, {note}.", "") for note in (lengths.notes if lengths else ()))
-    doubtful = check_first_rows(config, tokenizer) if lengths and not config.streaming else ()
+    as_samples = lengths and not config.streaming and not method_of(config)
+    doubtful = check_first_rows(config, tokenizer) if as_samples else ()
     return dataclasses.replace(plan, warnings=(*warnings, *found, *broken, *doubtful))
 
 
@@ -391,8 +395,27 @@ def _work(
     return Work(steps.total, rows * mean, rows * padded, evaluations * eval_rows * eval_padded)
 
 
+def _frozen_bytes(
+    config: Config, outline: Outline, quantised: Quantised | None, precision: Precision
+) -> int | None:
+    """Return the bytes of the weights that do not train, where they are not the base of an adapter as it is loaded."""
+    method = method_of(config)
+    if method is not None and keeps_a_copy(config, method):
+        return outline.total * 4  # the model that training started from, like its master weights
+    return base_bytes(outline, quantised, precision) if quantised else None
+
+
 def _method(config: Config, quantised: Quantised | None) -> str:
-    """Return how the model is tuned, in words."""
+    """Return how the model is tuned and what for, in words."""
+    tuned, method = _tuned(config, quantised), method_of(config)
+    if method is None:
+        return tuned
+    copied = ", beside a copy to compare it with" if keeps_a_copy(config, method) else ""
+    return f"{tuned}, {'as a reward model' if method == 'reward' else f'by {method.upper()}'}{copied}"
+
+
+def _tuned(config: Config, quantised: Quantised | None) -> str:
+    """Return what of the model trains, in words."""
     if not config.adapter:
         return "full fine-tune"
     targets = target_modules(config)

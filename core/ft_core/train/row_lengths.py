@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ft_core.data import count_rows, read_rows
 from ft_core.data.files import skipped_by
+from ft_core.data.preference.task import method_of
 from ft_core.train.light_tokenizer import LightTokenizer, turns
+from ft_core.train.preference.needs import pair_text
 
 if TYPE_CHECKING:
     from ft_core.config import Config, Dataset
@@ -91,6 +93,12 @@ def sample_lengths(config: Config, tokenizer: LightTokenizer | None) -> RowLengt
         share = max(1, _READ // len(config.datasets))
         rows += [
             (row, dataset) for _, row in read_rows(dataset, limit=share, seed=config.seed, skipped=skipped)
+        ]
+    if method_of(config):
+        # What is compared is one text for each answer, with nothing masked that could be told from a row.
+        rows = [
+            ({"text": pair_text(row)}, dataset.model_copy(update={"type": "", "field": "text"}))
+            for row, dataset in rows
         ]
     size = _Sizes(config, tokenizer, list(_spread(rows, _TOKENIZED)))
     lengths = [length for row, dataset in rows for length in _cut(size.of(row, dataset), config, dataset)]
@@ -170,7 +178,7 @@ def _trained_share(rows: Sequence[tuple[Mapping[str, Any], Dataset]], config: Co
 
 def _cut(tokens: int, config: Config, dataset: Dataset) -> list[int]:
     """Return the samples that a row of so many tokens gives."""
-    limit = config.sequence_len
+    limit = config.sequence_len * (1 if method_of(config) in (None, "kto") else 2)
     if tokens <= limit:
         return [tokens]
     if dataset.type in ("completion", "pretrain"):

@@ -89,7 +89,7 @@ class RunTrainer(Trainer):
     ) -> None:
         train_items: Any = train if isinstance(train, StreamedRows) else train.items
         eval_items: Any = evaluation.items if evaluation else None
-        super().__init__(
+        self._start(
             model=model,
             args=arguments,
             data_collator=train.collate,
@@ -113,6 +113,10 @@ class RunTrainer(Trainer):
         self._keep_checkpoints = keep_checkpoints
 
     @property
+    def _start(self, **arguments: Any) -> None:
+        """Begin as ``Trainer``, or as the trainer that comes next where this is one of several bases."""
+        super().__init__(**arguments)
+
     def train_packing(self) -> Packing | None:
         """Which training samples lie together; None where each has its own row, and where that comes out on the way."""
         return None if isinstance(self._train_rows, StreamedRows) else self._train_rows.packing

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ft_core.config import Config, load_config
+from ft_core.data.preference import Preferences, load_preferences, method_of
 from ft_core.errors import FtError, LaunchError
 from ft_core.models.hardware import Hardware, detect_hardware
 from ft_core.models.precision import choose_precision
@@ -108,7 +109,8 @@ def _train(config: Config, directory: Path, writer: RunWriter | None, interrupts
             trainer.check_isolation(choose_precision(config, hardware).compute)
         with Reporting(config, writer, callback, model) as reporting:
             trainer.add_callback(reporting)
-            trainer.add_callback(Generations(config, writer, callback, tokenizer, samples.eval))
+            if not isinstance(samples, Preferences):
+                trainer.add_callback(Generations(config, writer, callback, tokenizer, samples.eval))
             _phase(writer, "training")
             try:
                 trainer.train(resume_from_checkpoint=config.resume_from_checkpoint)
@@ -144,7 +146,7 @@ def _load(config: Config, hardware: Hardware, changes: TokenChanges) -> PreTrain
 
 def _tokenize(
     config: Config, tokenizer: PreTrainedTokenizerBase, writer: RunWriter | None, stop: EarlyStop
-) -> Samples:
+) -> Samples | Preferences:
     """Turn the rows into samples, telling how far it is; a rank that is to stop does so at once."""
     from ft_core.data import load_samples
     from ft_core.models.hardware import cpu_cores
@@ -163,7 +165,13 @@ def _tokenize(
         if writer is not None:
             print(f"{message} ...", flush=True)  # noqa: T201
 
-    samples = load_samples(config, tokenizer, processes=cpu_cores(), on_progress=on_progress, on_wait=on_wait)
+    samples: Samples | Preferences
+    if method := method_of(config):
+        samples = load_preferences(config, tokenizer, method, on_progress=on_progress, on_wait=on_wait)
+    else:
+        samples = load_samples(
+            config, tokenizer, processes=cpu_cores(), on_progress=on_progress, on_wait=on_wait
+        )
     if writer is not None:
         for message in samples.warnings:
             writer.emit("warning", message=message, fix="")
@@ -171,9 +179,9 @@ def _tokenize(
 
 
 def _rows(
-    config: Config, hardware: Hardware, tokenizer: PreTrainedTokenizerBase, samples: Samples
-) -> Rows | StreamedRows:
-    """Return what is trained on: the samples in rows, or a stream of them."""
+    config: Config, hardware: Hardware, tokenizer: PreTrainedTokenizerBase, samples: Samples | Preferences
+) -> Rows | StreamedRows | None:
+    """Return what is trained on: the samples in rows, or a stream of them; of preferences TRL makes them."""
     from ft_core.models.tokenizer import pad_token_id
     from ft_core.train.batches import make_rows
     from ft_core.train.stream_batches import stream_rows
@@ -181,6 +189,8 @@ def _rows(
     pad = pad_token_id(tokenizer)
     if config.streaming:
         return stream_rows(config, hardware, tokenizer, pad_token_id=pad)
+    if isinstance(samples, Preferences):
+        return None
     return make_rows(config, samples.train, samples.train.lengths, pad_token_id=pad)
 
 
@@ -190,8 +200,8 @@ def _trainer(
     directory: Path,
     model: PreTrainedModel | PeftModel,
     tokenizer: PreTrainedTokenizerBase,
-    rows: Rows | StreamedRows,
-    samples: Samples,
+    rows: Rows | StreamedRows | None,
+    samples: Samples | Preferences,
     writer: RunWriter | None,
     interrupts: Interrupts,
 ) -> RunTrainer:
@@ -204,12 +214,16 @@ def _trainer(
     from ft_core.train.schedules import make_schedule
     from ft_core.train.trainer import RunTrainer
 
+    from ft_core.train.preference.build import preference_trainer, rows_of_an_epoch
     world_size = int(os.environ.get("WORLD_SIZE", "1"))
     pad = pad_token_id(tokenizer)
     eval_rows = None
-    if samples.eval:
+    if samples.eval and not isinstance(samples, Preferences):
         eval_rows = make_rows(config, samples.eval, samples.eval.lengths, pad_token_id=pad, evaluation=True)
-    steps = count_steps(config, len(rows.items) if isinstance(rows, Rows) else None, world_size)
+    count = len(rows.items) if isinstance(rows, Rows) else None
+    if isinstance(samples, Preferences):
+        count = rows_of_an_epoch(samples, world_size)
+    steps = count_steps(config, count, world_size)
     arguments = training_arguments(
         config,
         hardware,
@@ -227,12 +241,30 @@ def _trainer(
     return RunTrainer(
         model,
         arguments,
+    optimizer = optimizer_class(config, arguments, model)
+    schedule = partial(make_schedule, config, warmup=warmup_steps(config, steps))
+    if isinstance(samples, Preferences):
+        method = method_of(config)
+        assert method is not None
+        return preference_trainer(
+            config,
+            method,
+            model,
+            arguments,
+            tokenizer,
+            samples,
+            optimizer=optimizer,
+            schedule=schedule,
+            keep_checkpoints=config.save_total_limit,
+            run_callback=RunCallback(config, writer, interrupts),
+        )
+    assert rows is not None
         tokenizer,
         train=rows,
         evaluation=eval_rows,
         isolated_by=require_isolation(config, model.config.to_dict(), attention_of(model)),
-        optimizer=optimizer_class(config, arguments, model),
-        schedule=partial(make_schedule, config, warmup=warmup_steps(config, steps)),
+        optimizer=optimizer,
+        schedule=schedule,
         keep_checkpoints=config.save_total_limit,
         run_callback=RunCallback(config, writer, interrupts),
     )
@@ -243,7 +275,7 @@ def _describe(
     config: Config,
     hardware: Hardware,
     model: PreTrainedModel | PeftModel,
-    samples: Samples,
+    samples: Samples | Preferences,
     packing: Packing | None,
 ) -> None:
     """Write what the data and the model turned out to be."""

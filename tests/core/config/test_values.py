@@ -231,8 +231,8 @@ def test_steps_are_a_count_or_a_share():
             "datasets",
             "[{path: a/b, type: {field_chosen: x}}]",
             45,
-            "'type' is a map of preference data ('field_chosen'): it is not supported yet",
-            "use field_instruction, field_input and field_output",
+            "'type' is a map of preference data ('field_chosen'), which only a method of 'rl' learns from",
+            "add 'rl: dpo', or use field_instruction, field_input and field_output",
         ),
         (
             "datasets",

@@ -33,7 +33,6 @@ TRAIN_ON_CHOICE = Choice(get_args(TrainOn))
 SAME_NAMES = (("role", "role"), ("content", "content"))
 
 ROLES = Planned("use 'roles', such as 'roles: {user: [human], assistant: [gpt]}'")
-PREFERENCE = Planned("remove it: only supervised fine-tuning works")
 
 
 @dataclass(frozen=True)
@@ -200,10 +199,10 @@ class Dataset(Topic):
     field_model: Annotated[str | None, Text(), ROLES] = None
     """In older configs: the role that the model has in the data. Example: ``field_model: gpt``."""
 
-    field_chosen: Annotated[str | None, Text(), PREFERENCE] = None
+    field_chosen: Annotated[str | None, Text()] = None
     """For preference data: the column with the better answer. Default: chosen. Example: ``field_chosen: winner``."""
 
-    field_rejected: Annotated[str | None, Text(), PREFERENCE] = None
+    field_rejected: Annotated[str | None, Text()] = None
     """For preference data: the column with the worse answer. Default: rejected. Example: ``field_rejected: loser``."""
 
     step_separator: Annotated[str, Separator()] = "\n"

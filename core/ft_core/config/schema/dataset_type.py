@@ -45,8 +45,22 @@ TYPES = (
 
 _BASES = frozenset(re.split(r"[.:]", name)[0] for name in TYPES)
 
+_STYLED_PAIRS = tuple(
+    f"{style}{variant}"
+    for style in ("chatml", "llama3")
+    for variant in ("", *names(".default .argilla .argilla_chat .icr .intel .prompt_pairs .ultra"))
+)
+
+PREFERENCE_TYPES = (
+    *_STYLED_PAIRS,
+    *names("chat_template.default chat_template.argilla_chat chat_template.argilla passthrough zephyr.nectar"),
+    *(f"bradley_terry.{name}" for name in _STYLED_PAIRS),
+    "bradley_terry.chat_template",
+)
+"""The formats of preference data that have a name, besides ``chat_template``."""
+
 PLANNED_TYPES = names(
-    "bradley_terry chatml creative_acr.load_critique creative_acr.load_revise llama3 passthrough reflection:chat "
+    "bradley_terry creative_acr.load_critique creative_acr.load_revise reflection:chat "
     "reflection:instruct synthetic _synthetic user_defined"
 )
 """Formats of Axolotl that there are not."""
@@ -63,10 +77,11 @@ _THEIR_TEXT = {
 }
 """Formats whose prompt is a long text that Axolotl's authors wrote, and what of it."""
 
-_PREFERENCE_KEYS = names(
+PREFERENCE_FORMAT_KEYS = names(
     "field_prompt field_chosen field_rejected field_completion field_label prompt_format chosen_format rejected_format "
     "completion_format"
 )
+"""Keys of a format that is spelled out for preference data."""
 
 _PLACES = {
     "system_format": ("system",),
@@ -80,8 +95,7 @@ class PromptFormat(Topic):
     """A prompt in the config's own words: which columns a row has and how they become text.
 
     For instructions the keys are system_prompt, system_format, format, no_input_format and the fields of system,
-    instruction, input and output. Preference data has prompt, chosen and rejected or completion and label in their place;
-    that is not supported yet.
+    instruction, input and output. Preference data has prompt, chosen and rejected or completion and label in their place.
     """
 
     system_prompt: Annotated[str | None, Text()] = None
@@ -200,7 +214,11 @@ def is_function(name: str) -> bool:
     >>> is_function("my_module.my_function"), is_function("rows.py:chat"), is_function("alpaca:chat")
     (True, True, False)
     """
-    known = re.split(r"[.:]", name)[0] in _BASES or name in PLANNED_TYPES or re.fullmatch(_PREFERENCE, name)
+    known = (
+        re.split(r"[.:]", name)[0] in _BASES
+        or name in (*PLANNED_TYPES, *PREFERENCE_TYPES)
+        or re.fullmatch(_PREFERENCE, name)
+    )
     return not (known and ".py:" not in name) and re.fullmatch(FUNCTION, name) is not None
 
 
@@ -238,13 +256,6 @@ def _check_format(value: dict[str, Any]) -> dict[str, Any]:
         key = details["loc"][0]
         context = details.get("ctx", {})
         raise rejected(f"is a map whose '{key}' {context['message']}", context["fix"], key) from error
-    for key in _PREFERENCE_KEYS:
-        if key in given:
-            raise rejected(
-                f"is a map of preference data ('{key}'): it is not supported yet",
-                "use field_instruction, field_input and field_output",
-                key,
-            )
     if "field" in given:
         raise rejected(
             "is a map whose 'field' is not supported yet",
@@ -269,7 +280,7 @@ def _check_places(key: str, text: str, places: tuple[str, ...]) -> None:
 
 
 TYPE_CHOICE = TypeChoice(
-    TYPES,
+    (*TYPES, *PREFERENCE_TYPES),
     PLANNED_TYPES,
     "use 'chat_template' (conversations), 'alpaca' (instruction, input, output), 'completion' (plain text) or another "
     "dataset format",

@@ -411,6 +411,28 @@ class WholeList(Checked):
 
 
 @dataclass(frozen=True)
+class NumberList(Checked):
+    """A list of finite numbers, kept as a tuple."""
+
+    def check(self, value: object) -> tuple[float, ...]:
+        """Return the numbers."""
+        if not isinstance(value, (list, tuple)):
+            raise rejected(f"must be {self.words}, not {shown(value)}", "write [1.0, 0.5]")
+        numbers: list[float] = []
+        for index, item in enumerate(cast("Sequence[object]", value)):
+            number = _to_float(item)
+            if number is None or not math.isfinite(number):
+                raise rejected(f"must hold numbers only, not {shown(item)}", "", index)
+            numbers.append(number)
+        return tuple(numbers)
+
+    @property
+    def words(self) -> str:
+        """What is accepted."""
+        return "a list of numbers"
+
+
+@dataclass(frozen=True)
 class WholeMap(FreeMap):
     """A map from text to whole numbers of at least 1."""
 

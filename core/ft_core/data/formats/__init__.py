@@ -18,6 +18,7 @@ from ft_core.data.formats import (
     stepwise,
     user_defined,
 )
+from ft_core.errors import DataError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -45,8 +46,15 @@ def resolve_format(config: Config, dataset: Dataset, tokenizer: PreTrainedTokeni
     Raises
     ------
     DataError
-        The options of the type do not fit the tokenizer, or a function that reads rows cannot be loaded.
+        The options of the type do not fit the tokenizer, a function that reads rows cannot be loaded, or the rows are
+        preferences (`ft_core.data.preference`).
     """
+    if config.rl or config.reward_model:
+        what = "reward_model: true" if config.reward_model else f"rl: {config.rl}"
+        raise DataError(
+            f"The rows of '{what}' are compared with each other, and cannot be inspected or prepared ahead yet.",
+            "Start the run: it reads them, and tells what it leaves out.",
+        )
     if isinstance(dataset.type, PromptFormat):
         prepare = user_defined.prepare
     elif isinstance(dataset.type, FunctionSource):

@@ -1,7 +1,7 @@
 """Rows whose prompt and answer do not fit in sequence_len: dropped, cut, or an error.
 
-Counted is what TRL makes of a row: prompt and answer tokenised in one go, with what the tokenizer puts before a text and
-the EOS that TRL appends.
+Counted is what becomes of a row: prompt and answer tokenized in one go, with what the tokenizer puts before a text and the
+EOS that ends an answer (`ft_core.data.preference.tokens`).
 """
 
 from __future__ import annotations

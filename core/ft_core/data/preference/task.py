@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 Method = Literal["dpo", "ipo", "simpo", "orpo", "kto", "reward"]
 """What is trained; ``reward`` is a reward model, all others are values of the key ``rl``."""
 
+
+def method_of(config: Config) -> Method | None:
+    """Return what preferences train by `config`; None where nothing learns from them."""
+    return "reward" if config.reward_model else config.rl
+
+
 Row = Mapping[str, Any]
 Example = dict[str, Any]
 Transform = Callable[[Row], Example]

@@ -39,7 +39,7 @@ FOOT = """\
 | in Axolotl an error | here |
 |---|---|
 | `push_dataset_to_hub` without `hf_use_auth_token: true` | the hub's login, or `HF_TOKEN`, is used wherever the hub asks for it |
-| `rl: kto` without `remove_unused_columns: false`, `rl: simpo` with `warmup_ratio` | `rl` is not supported yet, and neither will be needed |
+| `rl: kto` without `remove_unused_columns: false`, `rl: simpo` with `warmup_ratio` | neither is needed |
 | `gradient_checkpointing` with a model called mpt, `fsdp_config` with one called falcon | a name says nothing about the model: Transformers supports both |
 | `gptq` with `revision_of_model` | the revision is loaded as of any model |
 | `gradient_accumulation_steps` beside `batch_size` | accepted where both agree |

@@ -41,7 +41,7 @@ def test_all_mistakes_are_named_whether_training_does_the_keys_yet_or_not(errors
         ),
         ("streaming: true\nmax_steps: x", ["'max_steps' must be a whole number, not 'x'"]),
         ("batch_size: 9\nmicro_batch_size: x", ["'micro_batch_size' must be a whole number, not 'x'"]),
-        ("rl: dpoo\ndpo_loss_type: [sigmoid]", []),
+        ("rl: dpoo\ndpo_loss_type: [sigmoid]", ["'rl' cannot be 'dpoo'; did you mean 'dpo'?"]),
         ("adapter: qlora\nload_in_8bit: 5", ["'load_in_8bit' must be true or false, not 5"]),
         (
             "chat_template: jinja\nchat_template_jinja: 3",
@@ -98,7 +98,6 @@ def test_a_wrong_value_brings_no_second_complaint(found, lines, expected):
         "warmup_steps: 0",
         "batch_flattening: true",
         "save_strategy: no",
-        "load_best_model_at_end: true",
         "val_set_size: 0.1\nearly_stopping_patience: 3\neval_steps: 10",
         "val_set_size: 0.1\nearly_stopping_patience: 3\nsave_steps: 10",
         "val_set_size: 0.1\nearly_stopping_patience: 3\nsave_steps: 100\neval_steps: 0.3",

@@ -62,7 +62,6 @@ def test_refused(complaint, line, message, fix):
     ("line", "fix"),
     [
         ("field_human: human", "use 'roles', such as 'roles: {user: [human], assistant: [gpt]}'"),
-        ("field_chosen: winner", "remove it: only supervised fine-tuning works"),
         (
             "max_completion_length: 9",
             "remove it: excess_length_strategy says what becomes of long samples",

@@ -37,15 +37,10 @@ def test_functions(stored, name):
 @pytest.mark.parametrize(
     "name",
     [
-        "bradley_terry.chat_template",
-        "chat_template.default",
-        "chatml",
-        "chatml.intel",
+        "bradley_terry",
+        "chat_template.transform",
         "ebft_strided_structured.transform",
-        "llama3.prompt_pairs",
-        "passthrough",
         "user_defined.default",
-        "zephyr.nectar",
     ],
 )
 def test_formats_of_axolotl_that_are_not_supported_yet(complaint, name):
@@ -123,11 +118,6 @@ PLACES = "; write {{ and }} for braces that are text"
 @pytest.mark.parametrize(
     ("written", "message", "fix"),
     [
-        (
-            "{field_prompt: q, chosen_format: '{chosen}'}",
-            "is a map of preference data ('field_prompt'): it is not supported yet",
-            "use field_instruction, field_input and field_output",
-        ),
         (
             "{field: body}",
             "is a map whose 'field' is not supported yet",
