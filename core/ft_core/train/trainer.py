@@ -112,11 +112,11 @@ class RunTrainer(Trainer):
         self._checkpoints = Path(arguments.output_dir or "")
         self._keep_checkpoints = keep_checkpoints
 
-    @property
     def _start(self, **arguments: Any) -> None:
         """Begin as ``Trainer``, or as the trainer that comes next where this is one of several bases."""
         super().__init__(**arguments)
 
+    @property
     def train_packing(self) -> Packing | None:
         """Which training samples lie together; None where each has its own row, and where that comes out on the way."""
         return None if isinstance(self._train_rows, StreamedRows) else self._train_rows.packing

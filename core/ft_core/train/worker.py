@@ -186,11 +186,11 @@ def _rows(
     from ft_core.train.batches import make_rows
     from ft_core.train.stream_batches import stream_rows
 
+    if isinstance(samples, Preferences):
+        return None
     pad = pad_token_id(tokenizer)
     if config.streaming:
         return stream_rows(config, hardware, tokenizer, pad_token_id=pad)
-    if isinstance(samples, Preferences):
-        return None
     return make_rows(config, samples.train, samples.train.lengths, pad_token_id=pad)
 
 
@@ -211,10 +211,10 @@ def _trainer(
     from ft_core.train.arguments import optimizer_class, training_arguments
     from ft_core.train.batches import Rows, make_rows
     from ft_core.train.callbacks import RunCallback
+    from ft_core.train.preference.build import preference_trainer, rows_of_an_epoch
     from ft_core.train.schedules import make_schedule
     from ft_core.train.trainer import RunTrainer
 
-    from ft_core.train.preference.build import preference_trainer, rows_of_an_epoch
     world_size = int(os.environ.get("WORLD_SIZE", "1"))
     pad = pad_token_id(tokenizer)
     eval_rows = None
@@ -238,9 +238,6 @@ def _trainer(
             f"{world_size} ranks were started, and the training library sees {arguments.world_size}.",
             "Start the run with 'ft train', which sets the environment up, and unset ACCELERATE_* variables.",
         )
-    return RunTrainer(
-        model,
-        arguments,
     optimizer = optimizer_class(config, arguments, model)
     schedule = partial(make_schedule, config, warmup=warmup_steps(config, steps))
     if isinstance(samples, Preferences):
@@ -259,6 +256,9 @@ def _trainer(
             run_callback=RunCallback(config, writer, interrupts),
         )
     assert rows is not None
+    return RunTrainer(
+        model,
+        arguments,
         tokenizer,
         train=rows,
         evaluation=eval_rows,
