@@ -83,6 +83,7 @@ def training_arguments(
         "adam_beta1": config.adam_beta1,
         "adam_beta2": config.adam_beta2,
         "adam_epsilon": config.adam_epsilon,
+        "neftune_noise_alpha": config.neftune_noise_alpha or None,
         # Made by ft_core.train.schedules; Trainer reads it to know whether the schedule follows the evaluation loss.
         "lr_scheduler_type": "constant" if config.lr_scheduler in OWN_SCHEDULES else config.lr_scheduler,
         "warmup_steps": warmup_steps(config, steps),

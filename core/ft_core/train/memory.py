@@ -21,15 +21,24 @@ if TYPE_CHECKING:
 
 # The interpreter with its libraries, or a CUDA context with its kernels' workspaces.
 _BASE = {"cuda": 0.8 * GIB, "mps": 0.7 * GIB, "cpu": 0.5 * GIB}
-# Bytes of optimizer state for each trained parameter, by what the optimizer's name holds; Adam's two fp32 moments else.
+# Bytes of optimizer state for each trained parameter, by the first mark that the optimizer's name holds; Adam's two fp32
+# moments else. Muon's embeddings have those too; most weights are in matrices.
 _OPTIMIZER_BYTES = (
+    ("ademamix_8bit", 3),
+    ("ademamix", 12),
+    ("grokadamw", 12),
+    ("lion_8bit", 1),
+    ("lion", 4),
+    ("rmsprop_bnb_8bit", 1),
+    ("rmsprop", 4),
+    ("adagrad", 4),
     ("8bit", 2),
     ("4bit", 1),
     ("adafactor", 0.1),
+    ("schedule_free_sgd", 4),
     ("sgd", 0),
     ("lomo", 0),
-    ("lion", 4),
-    ("rmsprop", 4),
+    ("muon", 4),
 )
 _ADAM_BYTES = 8
 # Bytes that the logits of a token take at most at a time: accelerate makes them fp32. Those that the loss works on are
@@ -174,6 +183,8 @@ def _of_a_pair(kind: str, attention: str, compute_bytes: int, heads: int) -> int
 
 def _optimizer_bytes(config: Config) -> float:
     """Return the bytes of the optimizer's state of one trained parameter."""
+    if config.optimizer == "sgd" and config.optim_args.get("momentum"):
+        return 4
     return next((size for mark, size in _OPTIMIZER_BYTES if mark in config.optimizer), _ADAM_BYTES)
 
 

@@ -29,6 +29,7 @@ from ft_core.train.callbacks import RunCallback
 from ft_core.train.isolation import check_isolation, model_inputs
 from ft_core.train.loss import count_targets, count_tokens, token_mean_loss
 from ft_core.train.saving import CHECKPOINT, list_checkpoints, publish, save_weights
+from ft_core.train.stopping import best_checkpoint
 from ft_core.train.stream_batches import StreamedRows
 from ft_core.train.targets import Head, find_head, target_loss
 
@@ -237,6 +238,10 @@ class RunTrainer(Trainer):
         if hasattr(optimizer, "eval"):
             optimizer.eval()
 
+    def load_weights(self, checkpoint: Path) -> None:
+        """Give the model, or its adapter, the weights of `checkpoint`."""
+        self._load_from_checkpoint(str(checkpoint))
+
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Tell the callbacks, and keep no history: that is in the run's events, once."""
         del start_time
@@ -286,6 +291,8 @@ class RunTrainer(Trainer):
             publish(staging / name, checkpoints / name)
             shutil.rmtree(staging)
             if self._keep_checkpoints is not None:
+                best = best_checkpoint(self.state.log_history)
                 for old in list_checkpoints(checkpoints)[: -self._keep_checkpoints]:
-                    shutil.rmtree(old)
+                    if best is None or str(old.absolute()) != best["checkpoint"]:
+                        shutil.rmtree(old)
         self.accelerator.wait_for_everyone()

@@ -90,6 +90,7 @@ def _train(config: Config, directory: Path, writer: RunWriter | None, interrupts
     from ft_core.models.tokenizer import load_vocabulary
     from ft_core.train.generations import Generations
     from ft_core.train.loggers.reporting import Reporting
+    from ft_core.train.stopping import StoppingCallback
     from ft_core.train.stream_batches import StreamedRows, tell_stream
 
     tokenizer, changes = load_vocabulary(config)
@@ -107,6 +108,8 @@ def _train(config: Config, directory: Path, writer: RunWriter | None, interrupts
     if not stopped:
         if lays_end_to_end(config):
             trainer.check_isolation(choose_precision(config, hardware).compute)
+        stopping = StoppingCallback(config, writer)
+        trainer.add_callback(stopping)
         with Reporting(config, writer, callback, model) as reporting:
             trainer.add_callback(reporting)
             if not isinstance(samples, Preferences):
@@ -122,7 +125,7 @@ def _train(config: Config, directory: Path, writer: RunWriter | None, interrupts
             if samples.eval and not callback.stopped and callback.evaluated_step != trainer.state.global_step:
                 trainer.evaluate()
             _phase(writer, "saving")
-            _save(config, hardware, directory, trainer, tokenizer)
+            _save(config, hardware, directory, trainer, tokenizer, best=stopping.best(trainer.state))
     trainer.accelerator.end_training()
 
 
@@ -308,13 +311,17 @@ def _save(
     directory: Path,
     trainer: RunTrainer,
     tokenizer: PreTrainedTokenizerBase,
+    *,
+    best: Path | None,
 ) -> None:
-    """Save the tuned model as ``final/``, and into ``output_dir`` if the config names one."""
+    """Save the tuned model, with the weights of the checkpoint `best` if there is one, as ``final/`` and in ``output_dir``."""
     from ft_core.data import resolve_template
     from ft_core.models.load import torch_dtype
     from ft_core.train.saving import copy_to, save_final
 
     trainer.show_averaged_weights()
+    if best is not None:
+        trainer.load_weights(best)
     if trainer.args.should_save:
         if any(dataset.type == "chat_template" for dataset in config.datasets):
             # The template that was trained, so that whoever loads the model asks it in the words it knows.

@@ -36,6 +36,8 @@ def arguments(config: Config, folder: Path, eval_rows: int = 4) -> Any:
         ("adam_beta1", 0.8, "adam_beta1", 0.8),
         ("adam_beta2", 0.95, "adam_beta2", 0.95),
         ("adam_epsilon", 1e-6, "adam_epsilon", 1e-6),
+        ("neftune_noise_alpha", 5, "neftune_noise_alpha", 5.0),
+        ("neftune_noise_alpha", 0, "neftune_noise_alpha", None),
         ("optimizer", "adafactor", "optim", "adafactor"),
         ("lr_scheduler", "linear", "lr_scheduler_type", "linear"),
         ("lr_scheduler", "rex", "lr_scheduler_type", "constant"),

@@ -12,9 +12,11 @@ import torch
 from safetensors.torch import load_file
 
 from ft_core.config import Config
+from ft_core.config.schema.values import names
 from ft_core.models.hardware import Hardware
 from ft_core.runs import Run
 from ft_core.train.arguments import optimizer_class, training_arguments
+from ft_core.train.memory import checkpoint_bytes
 from ft_core.train.muon import MuonWithAdamW
 from ft_core.train.steps import Steps
 
@@ -68,6 +70,14 @@ def schedule_free_sgd(weight: torch.Tensor, grad: torch.Tensor, state: State, st
     state["x"] = average + (state["z"] - average) / step
     return 0.9 * state["x"] + 0.1 * state["z"]
 
+
+AT_HAND = names(
+    "adamw_torch_fused adamw_torch adafactor ademamix sgd adagrad adamw_bnb_8bit adamw_8bit ademamix_8bit lion_8bit "
+    "lion_32bit paged_adamw_32bit paged_adamw_8bit paged_ademamix_32bit paged_ademamix_8bit paged_lion_32bit "
+    "paged_lion_8bit rmsprop rmsprop_bnb rmsprop_bnb_8bit rmsprop_bnb_32bit schedule_free_radam schedule_free_adamw "
+    "schedule_free_sgd muon"
+)
+"""The optimizers whose packages are installed for development."""
 
 BETAS: dict[str, Any] = {"adam_beta1": 0.8, "adam_beta2": 0.9}
 
@@ -179,6 +189,31 @@ def test_muon_leaves_embeddings_and_vectors_to_adamw(
     assert len(by_muon) == 14
 
 
+@pytest.mark.parametrize(
+    "keys",
+    [
+        *({"optimizer": name} for name in AT_HAND),
+        {"optimizer": "sgd", "optim_args": {"momentum": 0.9}},
+    ],
+    ids=lambda keys: "-".join(map(str, keys.values())),
+)
+@pytest.mark.filterwarnings("ignore:Paged optimizers are not supported on CPU")
+def test_the_plan_knows_the_state(
+    keys: dict[str, Any], make_config: Callable[..., Config], tmp_path: Path
+) -> None:
+    config = make_config(adapter=..., **keys)
+    model = torch.nn.Linear(256, 256, bias=False)
+    model.get_input_embeddings = model.get_output_embeddings = lambda: None  # type: ignore[assignment]
+    optimizer = build(config, model, tmp_path)
+    model.weight.grad = torch.randn(256, 256)
+    optimizer.step()
+    tensors = [value for value in optimizer.state[model.weight].values() if torch.is_tensor(value)]
+    found = sum(value.numel() * value.element_size() for value in tensors if value.numel() > 512)
+    known = checkpoint_bytes(config, parameters=65536, trainable=65536) - 65536 * 4
+    # 8 bit numbers come with a scale for every 256 of them; Adafactor keeps a row and a column.
+    assert found == known or (config.optimizer == "adafactor" and found == 0)
+
+
 @pytest.mark.parametrize("optimizer", ["muon", "schedule_free_adamw", "adamw_bnb_8bit"])
 def test_a_run_that_goes_on_equals_one_that_never_stopped(
     optimizer: str, make_config: Callable[..., Config], train: Callable[..., Run], events: Callable[..., Any]
@@ -201,6 +236,16 @@ def test_a_run_that_goes_on_equals_one_that_never_stopped(
             assert other[name] == one[name]
     weights, resumed = (load_file(run.final / "adapter_model.safetensors") for run in (whole, rest))
     assert all(torch.equal(resumed[name], weight) for name, weight in weights.items())
+
+
+def test_noise_on_the_embeddings_is_for_training_alone(
+    make_config: Callable[..., Config], train: Callable[..., Run], events: Callable[..., Any]
+) -> None:
+    # The weights do not move, so that the evaluations are of the same model.
+    keys: dict[str, Any] = {"learning_rate": 1e-30, "max_steps": 1, "val_set_size": 4}
+    plain, noisy = train(make_config(**keys)), train(make_config(**keys, neftune_noise_alpha=50))
+    assert events(noisy, "eval")[0]["loss"] == events(plain, "eval")[0]["loss"]
+    assert events(noisy, "step")[0]["loss"] != events(plain, "step")[0]["loss"]
 
 
 def test_a_schedule_free_run_saves_the_averaged_weights(

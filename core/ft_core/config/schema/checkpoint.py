@@ -12,7 +12,6 @@ HubStrategy = Literal["end", "every_save", "checkpoint", "all_checkpoints"]
 
 UPLOAD = Planned("remove it, and upload the run's folder 'final' when it is done")
 NO_RESUME = Planned("remove it, and name the checkpoint by 'resume_from_checkpoint'")
-NEWEST_KEPT = Planned("remove it: every checkpoint is kept, and the last weights are the tuned model")
 
 
 class CheckpointKeys(Topic):
@@ -33,7 +32,7 @@ class CheckpointKeys(Topic):
     """Checkpoints in each epoch, in place of save_steps; 0: as if not given. Example: ``saves_per_epoch: 2``."""
 
     save_total_limit: Annotated[int | None, Whole(minimum=1)] = None
-    """How many checkpoints are kept, the newest ones. Default: all. Example: ``save_total_limit: 3``."""
+    """How many checkpoints are kept, the newest ones, and the best one for load_best_model_at_end. Default: all. Example: ``save_total_limit: 3``."""
 
     save_first_step: Annotated[
         bool, Flag(), Planned("remove it: 'save_steps' says when the first checkpoint comes")
@@ -47,9 +46,9 @@ class CheckpointKeys(Topic):
     """Whether checkpoints hold the weights alone: smaller, and training cannot go on from them.
     Example: ``save_only_model: true``."""
 
-    load_best_model_at_end: Annotated[bool, Flag(), NEWEST_KEPT] = False
-    """Whether the checkpoint with the best metric_for_best_model becomes the tuned model, in place of the last weights.
-    Checkpoints must fall on evaluations. Example: ``load_best_model_at_end: true``."""
+    load_best_model_at_end: Annotated[bool, Flag()] = False
+    """Whether the checkpoint with the best metric_for_best_model becomes the tuned model, in place of the last weights
+    where those are not the best. Checkpoints must fall on evaluations. Example: ``load_best_model_at_end: true``."""
 
     dynamic_checkpoint: Annotated[
         dict[str, Any] | None,

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Literal, get_args
 
 from ft_core.config.schema.topic import Topic
-from ft_core.config.schema.values import Choice, Flag, Number, Planned, Steps, Text, TextList, Whole
+from ft_core.config.schema.values import Choice, Flag, Number, Planned, Steps, TextList, Whole
 
 EvalStrategy = Literal["epoch", "steps", "no"]
 
-EVERY_STEP = Planned("remove it, watch the evaluation loss, and stop the run by its button")
-LAST_WEIGHTS = Planned("remove it: the last weights are the tuned model, and the loss is the only metric")
 
 
 class EvaluationKeys(Topic):
@@ -36,16 +34,19 @@ class EvaluationKeys(Topic):
     eval_batch_size: Annotated[int | None, Whole(minimum=1)] = None
     """Samples that one device evaluates at a time. Default: micro_batch_size. Example: ``eval_batch_size: 4``."""
 
-    early_stopping_patience: Annotated[int | None, Whole(minimum=1), EVERY_STEP] = None
+    early_stopping_patience: Annotated[int | None, Whole(minimum=1)] = None
     """Evaluations in a row without a better metric_for_best_model after which training ends. Needs save_steps to be a
     multiple of eval_steps. Default: training goes on. Example: ``early_stopping_patience: 3``."""
 
-    metric_for_best_model: Annotated[str | None, Text(), LAST_WEIGHTS] = None
-    """Result of the evaluation by which checkpoints are compared. Default: loss.
+    metric_for_best_model: Annotated[
+        Literal["loss", "eval_loss"] | None,
+        Choice(("loss", "eval_loss"), planned_pattern=".+", advice="use 'loss'"),
+    ] = None
+    """Result of the evaluation by which checkpoints are compared; there is one. Default: loss.
     Example: ``metric_for_best_model: eval_loss``."""
 
-    greater_is_better: Annotated[bool | None, Flag(), LAST_WEIGHTS] = None
-    """Whether a greater metric_for_best_model is better. Default: false where its name ends in loss, else true.
+    greater_is_better: Annotated[bool | None, Flag()] = None
+    """Whether a greater metric_for_best_model is better. Default: false, as fits a loss.
     Example: ``greater_is_better: false``."""
 
     do_causal_lm_eval: Annotated[bool, Flag()] = False

@@ -141,8 +141,6 @@ class OptimizerKeys(Topic):
     max_grad_norm: Annotated[float, Number(minimum=0)] = 1.0
     """Gradients are scaled down to this norm, all weights taken together; 0: never. Example: ``max_grad_norm: 1.0``."""
 
-    neftune_noise_alpha: Annotated[
-        float | None, Number(minimum=0), Planned("remove it: nothing is added to the embeddings")
-    ] = None
+    neftune_noise_alpha: Annotated[float | None, Number(minimum=0)] = None
     """Strength of the random noise that is added to the embeddings while training (NEFTune, Jain et al. 2023,
     https://arxiv.org/abs/2310.05914); 5 is usual. Example: ``neftune_noise_alpha: 5``."""

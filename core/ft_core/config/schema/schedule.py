@@ -27,7 +27,6 @@ LESS_MEMORY = Planned("remove it: 'gradient_checkpointing: true' or a smaller mi
 NOT_COMPILED = Planned("remove it: the model runs as it is written; only speed differs")
 NO_MLP_TILES = Planned("remove it: 'gradient_checkpointing: true' or a shorter sequence_len saves memory")
 NO_CHUNKS = Planned("remove it: the loss is the same; a smaller micro_batch_size saves memory")
-NO_WATCHDOG = Planned("remove it, watch the loss curve, and stop the run by its button")
 NO_CLEANING = Planned("remove it: PyTorch frees its own memory when it runs short")
 
 
@@ -156,10 +155,10 @@ class ScheduleKeys(Topic):
     warmup_ratio: Annotated[float | None, Number(minimum=0, maximum=1)] = None
     """The same as a share of all steps, in place of warmup_steps. Example: ``warmup_ratio: 0.1``."""
 
-    loss_watchdog_threshold: Annotated[float | None, Number(above=0), NO_WATCHDOG] = None
-    """Loss above which training counts as broken; about twice the loss at the start fits.
+    loss_watchdog_threshold: Annotated[float | None, Number(above=0)] = None
+    """Loss above which training counts as broken, and no checkpoint is saved; about twice the loss at the start fits.
     Example: ``loss_watchdog_threshold: 5.0``."""
 
-    loss_watchdog_patience: Annotated[int | None, Whole(minimum=1), NO_WATCHDOG] = None
+    loss_watchdog_patience: Annotated[int | None, Whole(minimum=1)] = None
     """Steps in a row above loss_watchdog_threshold after which training ends. Default: 3.
     Example: ``loss_watchdog_patience: 3``."""

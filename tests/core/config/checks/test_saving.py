@@ -81,6 +81,22 @@ WARNINGS = [
         "save_strategy: epoch\nsave_total_limit: 3",
     ),
     (
+        "load_best_model_at_end: true",
+        4,
+        1,
+        "'load_best_model_at_end' compares evaluations, and there is nothing to evaluate on",
+        "set 'val_set_size: 0.05', or remove the line",
+        "load_best_model_at_end: true\nval_set_size: 0.1",
+    ),
+    (
+        "val_set_size: 0.1\nload_best_model_at_end: true\nsave_strategy: no",
+        5,
+        1,
+        "'load_best_model_at_end' has no effect: 'save_strategy: no' saves no checkpoints to choose from",
+        "remove one of the two",
+        "val_set_size: 0.1\nload_best_model_at_end: true\nsave_strategy: epoch",
+    ),
+    (
         "val_set_size: 0.1\nload_best_model_at_end: true\nsave_steps: 10\neval_steps: 30",
         6,
         13,

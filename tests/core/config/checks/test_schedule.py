@@ -145,6 +145,14 @@ WARNINGS = [
         "lr_quadratic_warmup: true",
     ),
     (
+        "loss_watchdog_patience: 5",
+        4,
+        1,
+        "'loss_watchdog_patience' has no effect: no 'loss_watchdog_threshold' says what loss is too high",
+        "add 'loss_watchdog_threshold: 5.0'",
+        "loss_watchdog_patience: 5\nloss_watchdog_threshold: 9",
+    ),
+    (
         "gradient_checkpointing_kwargs: {use_reentrant: false}",
         4,
         1,

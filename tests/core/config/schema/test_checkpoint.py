@@ -63,10 +63,6 @@ def test_refused_values(complaint, line, message, fix):
         ("save_first_step: true", "remove it: 'save_steps' says when the first checkpoint comes"),
         ("save_only_model: true", "remove it, and set 'save_total_limit' where disk space is short"),
         (
-            "load_best_model_at_end: true",
-            "remove it: every checkpoint is kept, and the last weights are the tuned model",
-        ),
-        (
             "dynamic_checkpoint: {enabled: true}",
             "remove it: a running run saves a checkpoint whenever it is asked to",
         ),

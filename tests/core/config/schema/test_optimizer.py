@@ -88,7 +88,6 @@ def test_refused_values(complaint, line, message, fix):
         ("torchdistx_path: ./x", "remove it, and install torchdistx itself"),
         ("adam_beta3: 0.9999", CAME),
         ("adam_epsilon2: 1e-16", CAME),
-        ("neftune_noise_alpha: 5", "remove it: nothing is added to the embeddings"),
     ],
 )
 def test_not_done_yet(errors, required, line, fix):

@@ -12,7 +12,6 @@ NO_CHUNKS = "remove it: the loss is the same; a smaller micro_batch_size saves m
 NOT_COMPILED = "remove it: the model runs as it is written; only speed differs"
 NO_CLEANING = "remove it: PyTorch frees its own memory when it runs short"
 TWO = "keep 'micro_batch_size' and one of the other two"
-NO_WATCHDOG = "remove it, watch the loss curve, and stop the run by its button"
 
 
 @pytest.mark.parametrize(
@@ -117,8 +116,6 @@ def test_refused_values(complaint, line, message, fix):
             "full_determinism: true",
             "remove it: 'seed' fixes every random choice, not the order of sums on a GPU",
         ),
-        ("loss_watchdog_threshold: 5.0", NO_WATCHDOG),
-        ("loss_watchdog_patience: 3", NO_WATCHDOG),
     ],
 )
 def test_not_done_yet(errors, required, line, fix):
