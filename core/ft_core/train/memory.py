@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ft_core.models.hardware import GIB
 from ft_core.models.parameters import first_number, text_config
 from ft_core.models.precision import Precision
+from ft_core.train.logits import all_logit_bytes, logit_bytes
 
 if TYPE_CHECKING:
     from ft_core.config import Config
@@ -41,10 +42,6 @@ _OPTIMIZER_BYTES = (
     ("muon", 4),
 )
 _ADAM_BYTES = 8
-# Bytes that the logits of a token take at most at a time: accelerate makes them fp32. Those that the loss works on are
-# taken out, and the logarithms of their probabilities are beside them.
-_LOGIT_BYTES = 4
-_TRAINED_LOGIT_BYTES = 8
 
 # Bytes that a layer keeps of a token for the backward pass, for each number of its hidden and of its intermediate size, by
 # whether an adapter trains and by the bytes of the compute format. Counted with torch's saved_tensors_hooks on a Llama
@@ -74,7 +71,7 @@ class MemoryEstimate:
     activations
         What the forward pass keeps for the backward pass.
     logits
-        The logits, and what the loss makes of them.
+        The logits that are there at a time, and what the loss makes of them.
     recomputed
         The layer whose activations are computed again in the backward pass; 0 where none are.
     """
@@ -160,7 +157,17 @@ def estimate_memory(
     # With checkpointing: each layer's input, in fp32 where master weights make it so, and the one layer that is worked on.
     between = tokens * hidden * (compute_bytes if config.adapter else 4)
     trained = tokens if trained_tokens is None else min(trained_tokens, tokens)
-    logits = vocabulary * (tokens * _LOGIT_BYTES + trained * _TRAINED_LOGIT_BYTES)
+    if config.rl or config.reward_model:
+        logits = all_logit_bytes(vocabulary, tokens, trained)
+    else:
+        logits = logit_bytes(
+            model_config,
+            vocabulary=vocabulary,
+            hidden=hidden,
+            targets=trained,
+            compute_bytes=compute_bytes,
+            head_trains=not config.adapter,
+        )
     return MemoryEstimate(
         base=round(_BASE[kind]),
         weights=round(base_bytes + trainable * 4 + copies),

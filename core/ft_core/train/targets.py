@@ -26,10 +26,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own name for it
 
 from ft_core.data import IGNORE
+from ft_core.train.logits import logits_at_a_time
 from ft_core.train.loss import summed_loss
 
-# Logits that are there at a time: 256 MiB of them in fp32, so that a chunk still fills a large GPU.
-_LOGITS = 2**26
 _PROBE = 8
 _KEPT = slice(2, 5)
 # Rounding of a matrix product that has other rows beside it, against the largest logit.
@@ -195,7 +194,7 @@ class _LossInChunks(torch.autograd.Function):
         gradients = [torch.zeros_like(weight) for weight in trained]
         of_hidden = torch.zeros_like(hidden) if needed[0] else None
         total = torch.zeros((), device=hidden.device)
-        rows = max(1, _LOGITS // vocabulary)
+        rows = max(1, logits_at_a_time(head_trains=bool(trained)) // vocabulary)
         for start in range(0, len(hidden), rows):
             chosen = slice(start, start + rows)
             part = hidden[chosen].detach().requires_grad_(needed[0])

@@ -38,26 +38,51 @@ LORA_16, LORA_32 = 28 * 8 + 8 * 16, 32 * 8 + 16 * 16  # bytes that a layer keeps
 FULL_16, FULL_32 = 36 * 8 + 8 * 16, 40 * 8 + 16 * 16
 # 900 frozen weights of 2 bytes; 100 trained ones with gradient and two moments in fp32; 2 rows of 5 tokens
 PLAIN = {
-    "weights": 1800 + 400, "optimizer": 800, "gradients": 400, "activations": 2 * 10 * LORA_16, "logits": 10 * 100 * 12,
+    "weights": 1800 + 400, "optimizer": 800, "gradients": 400, "activations": 2 * 10 * LORA_16,
+    # 12 bytes a logit, 8 in fp32; hidden states of 8 numbers and their gradient
+    "logits": 10 * 100 * 12 + 2 * 10 * 8 * 2,
 }  # fmt: skip
+IN_FP32 = 10 * 100 * 8 + 2 * 10 * 8 * 4
+HEAD = 100 * 8  # weights, whose gradient in fp32 is made chunk by chunk
 
 
 @pytest.mark.parametrize(
     ("keys", "precision", "different"),
     [
         ({}, BF16, {}),
-        ({}, FP32, {"weights": 3600 + 400, "activations": 2 * 10 * LORA_32}),
+        ({}, FP32, {"weights": 3600 + 400, "activations": 2 * 10 * LORA_32, "logits": IN_FP32}),
         ({"gradient_checkpointing": True}, BF16, {"activations": 2 * 10 * 8 * 2, "recomputed": 10 * LORA_16}),
-        ({"micro_batch_size": 1}, BF16, {"activations": 2 * 5 * LORA_16, "logits": 5 * 100 * 12}),
+        (
+            {"micro_batch_size": 1},
+            BF16,
+            {"activations": 2 * 5 * LORA_16, "logits": 5 * 100 * 12 + 2 * 5 * 8 * 2},
+        ),
         ({"optimizer": "adamw_8bit"}, BF16, {"optimizer": 200}),
-        ({"adapter": ...}, FP32, {"weights": 3600 + 400, "activations": 2 * 10 * FULL_32}),
+        (
+            {"adapter": ...},
+            FP32,
+            {"weights": 3600 + 400, "activations": 2 * 10 * FULL_32, "logits": IN_FP32 + HEAD * 12},
+        ),
         # Autocast keeps a copy of what trains, in 2 bytes.
-        ({"adapter": ...}, AUTOCAST, {"weights": 3600 + 400 + 200, "activations": 2 * 10 * FULL_16}),
+        (
+            {"adapter": ...},
+            AUTOCAST,
+            {
+                "weights": 3600 + 400 + 200,
+                "activations": 2 * 10 * FULL_16,
+                "logits": PLAIN["logits"] + HEAD * 10,
+            },
+        ),
         # Of layers that are recomputed it keeps none; 100 trained weights are fewer than the head's 800.
         (
             {"adapter": ..., "gradient_checkpointing": True},
             AUTOCAST,
-            {"weights": 3600 + 400 + 200, "activations": 2 * 10 * 8 * 4, "recomputed": 10 * FULL_16},
+            {
+                "weights": 3600 + 400 + 200,
+                "activations": 2 * 10 * 8 * 4,
+                "recomputed": 10 * FULL_16,
+                "logits": PLAIN["logits"] + HEAD * 10,
+            },
         ),
     ],
 )
@@ -99,8 +124,8 @@ def test_a_host_holds_more_than_is_used(make_config: Callable[..., Config]) -> N
 
 
 def test_the_loss_works_on_what_is_trained(make_config: Callable[..., Config]) -> None:
-    assert parts(make_config(), BF16, trained_tokens=4.5)["logits"] == 100 * (10 * 4 + 4.5 * 8)
-    assert parts(make_config(), BF16, trained_tokens=99)["logits"] == 100 * 10 * 12
+    assert parts(make_config(), BF16, trained_tokens=4.5)["logits"] == 4.5 * 100 * 12 + 2 * 4.5 * 8 * 2
+    assert parts(make_config(), BF16, trained_tokens=99)["logits"] == PLAIN["logits"]
 
 
 @pytest.mark.parametrize(
@@ -153,3 +178,8 @@ def test_a_checkpoint_holds_what_trains_and_its_optimizer(make_config: Callable[
 )
 def test_what_needs_less(keys: dict[str, Any], words: str, make_config: Callable[..., Config]) -> None:
     assert less_memory(make_config(**keys)).startswith(words)
+
+
+def test_preferences_have_all_logits_at_once(make_config: Callable[..., Config]) -> None:
+    config = make_config(datasets=[{"path": "argilla/pairs", "type": "chatml.intel"}], rl="dpo")
+    assert parts(config, BF16, trained_tokens=4.5)["logits"] == 100 * (10 * 4 + 4.5 * 8)

@@ -32,7 +32,7 @@ FAMILIES: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make a chunk of four positions."""
-    monkeypatch.setattr(targets, "_LOGITS", 4 * VOCABULARY)
+    monkeypatch.setattr(targets, "logits_at_a_time", lambda head_trains: 4 * VOCABULARY)
 
 
 def batch() -> tuple[torch.Tensor, torch.Tensor]:
