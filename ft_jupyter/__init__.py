@@ -17,6 +17,7 @@ The same from Python::
     ft.preprocess(config)            tokenize the data now; its run then starts at once
     ft.inspect(config)               its rows, tokens, masks and packing, and what is wrong with them
     ft.chat(run)                     talk to what was trained
+    ft.evaluate(run)                 loss and perplexity of its model on its evaluation data
     ft.merge(run)                    the adapter added into its base: a model of its own
     ft.runs(), ft.attach("joker")    find runs again
     ft.demo_model()                  the folder of a small chat model to try all this with
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from ft_core.models.demo import demo_model
-    from ft_jupyter.api import attach, chat, inspect, merge, plan, preprocess, runs, train
+    from ft_jupyter.api import attach, chat, evaluate, inspect, merge, plan, preprocess, runs, train
     from ft_jupyter.run import Run
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "attach",
     "chat",
     "demo_model",
+    "evaluate",
     "inspect",
     "load_ipython_extension",
     "merge",
@@ -56,6 +58,7 @@ _HOMES = {
     "attach": "ft_jupyter.api",
     "chat": "ft_jupyter.api",
     "demo_model": "ft_core.models.demo",
+    "evaluate": "ft_jupyter.api",
     "inspect": "ft_jupyter.api",
     "merge": "ft_jupyter.api",
     "plan": "ft_jupyter.api",

@@ -20,6 +20,7 @@ from ft_jupyter.sentences import errors_as_sentences
 
 if TYPE_CHECKING:
     from ft_core.infer.merge import Dtype
+    from ft_jupyter.evaluation_table import EvaluationTable
     from ft_jupyter.merge_card import MergeCard
     from ft_jupyter.plan_card import PlanCard
     from ft_jupyter.preprocess_card import PreprocessCard
@@ -101,6 +102,33 @@ def preprocess(config: ConfigLike) -> PreprocessCard:
     from ft_jupyter.preprocess_card import preprocess_card
 
     return preprocess_card(load(config))
+
+
+@errors_as_sentences()
+def evaluate(config: ConfigLike | engine_runs.Run, *, weights: str = "final") -> EvaluationTable:
+    """Return the loss and perplexity of a model on its evaluation data, computed in a process of its own.
+
+    Parameters
+    ----------
+    config
+        A run, or its name; or a config, whose base model is evaluated.
+    weights
+        Of a run: ``final``, ``base``, or the name of a checkpoint.
+
+    Raises
+    ------
+    FtError
+        The model or the data cannot be read, there is nothing to evaluate on, or the run has no such weights.
+    """
+    from ft_core.launch.evaluation import evaluate_config, evaluate_run
+    from ft_core.runs.paths import is_name
+    from ft_jupyter.evaluation_table import EvaluationTable
+
+    if isinstance(config, str) and is_name(config) and not config.endswith((".yml", ".yaml")):
+        config = engine_runs.open_run(config)
+    if isinstance(config, engine_runs.Run):
+        return EvaluationTable(evaluate_run(config, weights))
+    return EvaluationTable(evaluate_config(load(config)))
 
 
 @errors_as_sentences()

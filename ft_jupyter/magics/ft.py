@@ -199,6 +199,23 @@ def _preprocess(words: list[str], notebook: Notebook) -> object:
     return api.preprocess(notebook.config(options.file, [*options.set, *keys]))
 
 
+def _evaluate(words: list[str], notebook: Notebook) -> object:
+    parser = _parser("evaluate")
+    parser.add_argument("name", metavar="NAME|file.yml")
+    parser.add_argument("--weights", default="final")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    options, keys = parser.parse_with_keys(words)
+    overrides = [*options.set, *keys]
+    if _is_yaml(options.name):
+        return api.evaluate(notebook.config(options.name, overrides))
+    if overrides:
+        raise FtError(
+            "A run is evaluated as it was trained, so no key can be set.",
+            "Name a YAML file to evaluate its base model.",
+        )
+    return api.evaluate(notebook.run(options.name), weights=options.weights)
+
+
 def _explain(words: list[str], notebook: Notebook) -> KeyCard | KeyList | ValuesCard:
     parser = _parser("explain")
     parser.add_argument("asked", nargs="?", metavar="KEY|file.yml")
@@ -245,6 +262,11 @@ VERBS = {
     "plan": Verb("plan file.yml", "what a run of this file would do", _plan),
     "preprocess": Verb(
         "preprocess file.yml", "tokenize the data now, so that a run starts at once", _preprocess
+    ),
+    "evaluate": Verb(
+        "evaluate NAME|file.yml [--weights final]",
+        "loss and perplexity of a run's model, or of a config's base, on the evaluation data",
+        _evaluate,
     ),
     "explain": Verb(
         "explain [KEY|file.yml]",

@@ -14,7 +14,20 @@ from types import ModuleType
 from typing import NoReturn
 
 from ft_core import __version__
-from ft_core.cli import attach, explain, fetch, inspect, logs, merge_lora, plan, preprocess, runs, stop, train
+from ft_core.cli import (
+    attach,
+    evaluate,
+    explain,
+    fetch,
+    inspect,
+    logs,
+    merge_lora,
+    plan,
+    preprocess,
+    runs,
+    stop,
+    train,
+)
 from ft_core.errors import FtError
 
 VERBS: dict[str, ModuleType] = {
@@ -22,6 +35,7 @@ VERBS: dict[str, ModuleType] = {
     "plan": plan,
     "preprocess": preprocess,
     "inspect": inspect,
+    "evaluate": evaluate,
     "runs": runs,
     "attach": attach,
     "stop": stop,
