@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ft_core.errors import ModelError
+from ft_core.models.targets import in_layers
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -54,17 +55,51 @@ def apply_adapter(model: PreTrainedModel, config: Config, new_tokens: tuple[int,
         "modules_to_save": list(config.lora_modules_to_save) if config.lora_modules_to_save else None,
         "use_dora": config.peft_use_dora,
         "use_rslora": config.peft_use_rslora,
+        "init_lora_weights": True if config.peft_init_lora_weights is None else config.peft_init_lora_weights,
         "trainable_token_indices": {path: list(ids) for path, ids in rows.items()} or None,
     }
     if getattr(model.config, "tie_word_embeddings", False) and config.lora_modules_to_save:
         # A copy of the embedding that is trained stays the output head too: https://github.com/huggingface/peft/issues/2777
         settings["ensure_weight_tying"] = True
+    if config.peft_layers_to_transform:
+        settings |= _chosen_layers(model, config)
     adapted = get_peft_model(model, LoraConfig(**settings))
     for weight in adapted.parameters():
         if weight.requires_grad:
             # PEFT lifts the adapter's matrices, but not modules_to_save; see ft_core.models.precision for why it matters.
             weight.data = weight.data.float()
     return adapted
+
+
+def _chosen_layers(model: PreTrainedModel, config: Config) -> dict[str, Any]:
+    """Return the settings that keep the adapter to the layers of ``peft_layers_to_transform``.
+
+    Raises
+    ------
+    ModelError
+        The model has no such layers, or experts that adapters do not choose by layer.
+    """
+    from ft_core.models.skeleton import outline_of
+
+    layers, pattern = config.peft_layers_to_transform or (), config.peft_layers_pattern or ()
+    outline = outline_of(model)
+    if outline.fusion is not None:
+        raise ModelError(
+            "peft_layers_to_transform cannot choose among the fused experts of this model.",
+            "Remove it: every layer that lora_target_modules names gets an adapter.",
+        )
+    linear = outline.linear_layers()
+    absent = [layer for layer in layers if not any(in_layers(path, [layer], pattern) for path in linear)]
+    if absent:
+        raise ModelError(
+            f"peft_layers_to_transform names {', '.join(map(str, absent))}, which are no numbers of layers in this model.",
+            f"Its linear layers are called like '{next(iter(linear))}'; layers count from 0.",
+        )
+    settings: dict[str, Any] = {"layers_to_transform": list(layers), "layers_pattern": list(pattern) or None}
+    if isinstance(target_modules(config), str):
+        # PEFT refuses to choose layers where the targets are a word.
+        settings["target_modules"] = list(dict.fromkeys(path.rsplit(".", 1)[-1] for path in linear))
+    return settings
 
 
 def module_names(model: PreTrainedModel) -> list[str]:

@@ -42,7 +42,12 @@ class Adapted:
 
 
 def adapted(
-    outline: Outline, target_modules: str | Iterable[str], modules_to_save: Iterable[str] = ()
+    outline: Outline,
+    target_modules: str | Iterable[str],
+    modules_to_save: Iterable[str] = (),
+    *,
+    layers: Sequence[int] = (),
+    layers_pattern: Sequence[str] = (),
 ) -> Adapted:
     """Return what an adapter goes on.
 
@@ -54,6 +59,8 @@ def adapted(
         ``all-linear``, a regular expression, or names.
     modules_to_save
         Names of modules that are trained whole beside the adapter.
+    layers, layers_pattern
+        As for `in_layers`.
 
     Raises
     ------
@@ -64,7 +71,7 @@ def adapted(
     free = {
         path: module
         for path, module in outline.modules.items()
-        if not any(pattern.match(path) for pattern in saved)
+        if not any(pattern.match(path) for pattern in saved) and in_layers(path, layers, layers_pattern)
     }
     if outline.fusion is not None:
         named = _leaf_names(outline, free, target_modules, outline.fusion)
@@ -80,6 +87,21 @@ def adapted(
     return Adapted({path: module for path, module in free.items() if pattern.fullmatch(path)}, {})
 
 
+def in_layers(path: str, layers: Sequence[int], layers_pattern: Sequence[str] = ()) -> bool:
+    """Say whether a module is in one of the numbered `layers` of its model, or none are chosen.
+
+    The first number in its name counts, after the name of a list of layers: one of `layers_pattern`, any by default.
+
+    >>> in_layers("model.layers.1.mlp.experts.0.up_proj", [1]), in_layers("lm_head", [1])
+    (True, False)
+    """
+    if not layers:
+        return True
+    lists = "|".join(layers_pattern) or r"[^.]*"
+    match = re.match(rf"(?:^|.*?\.)(?:{lists})\.(\d+)\.", path)
+    return match is not None and int(match.group(1)) in layers
+
+
 def trained_parameters(
     outline: Outline,
     *,
@@ -87,6 +109,8 @@ def trained_parameters(
     target_modules: str | Iterable[str],
     modules_to_save: Iterable[str] = (),
     use_dora: bool = False,
+    layers: Sequence[int] = (),
+    layers_pattern: Sequence[str] = (),
 ) -> int:
     """Return how many parameters a LoRA adapter trains.
 
@@ -99,13 +123,13 @@ def trained_parameters(
         The base model.
     rank
         Rank of the update.
-    target_modules, modules_to_save
+    target_modules, modules_to_save, layers, layers_pattern
         As for `adapted`.
     use_dora
         Whether each adapted layer also gets a magnitude vector.
     """
     saved = tuple(modules_to_save)
-    found = adapted(outline, target_modules, saved)
+    found = adapted(outline, target_modules, saved, layers=layers, layers_pattern=layers_pattern)
     added = sum(
         rank * module.per_rank + (module.outputs if use_dora else 0) for module in found.modules.values()
     )

@@ -437,6 +437,8 @@ def _parameters(config: Config, tokens: TokenPlan) -> tuple[int | None, int | No
         target_modules=target_modules(config),
         modules_to_save=config.lora_modules_to_save or (),
         use_dora=config.peft_use_dora,
+        layers=config.peft_layers_to_transform or (),
+        layers_pattern=config.peft_layers_pattern or (),
     )
     trainable += tokens.trained
     return outline.total + trainable, trainable

@@ -20,6 +20,7 @@ WITHOUT_EFFECT = {
     "pretrain_multipack_attn": "true is what always happens; false is a warning",
     "pretraining_dataset": "becomes entries of datasets as the config is loaded",
     "input_transform": "it has one value",
+    "metric_for_best_model": "both its values name the loss",
 }
 """Keys that only the config itself reads, and why that is no silence."""
 

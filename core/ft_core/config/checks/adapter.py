@@ -82,7 +82,9 @@ def _warn_without_adapter(asked: Asked) -> None:
     for key in (
         name
         for name in Config.model_fields
-        if name.startswith(("lora_", "loraplus_", "peft_use_", "peft_trainable_"))
+        if name.startswith(
+            ("lora_", "loraplus_", "peft_use_", "peft_trainable_", "peft_layers_", "peft_init_")
+        )
     ):
         if getattr(asked.config, key) not in (Config.model_fields[key].default, ()):
             message = f"'{key}' has no effect: without 'adapter: lora' all weights of the model are trained"

@@ -26,20 +26,13 @@ from ft_core.config.schema.values import (
 AdapterKind = Literal["lora", "qlora"]
 PruneMethod = Literal["magnitude", "random", "reset"]
 
-INITS = (
-    "gaussian",
-    "pissa",
-    "olora",
-    "loftq",
-    "eva",
-    "corda",
-    "orthogonal",
-)
-"""Ways of PEFT to begin the LoRA matrices."""
+INITS = ("gaussian", "orthogonal")
+"""Ways of PEFT to begin the LoRA matrices that leave the model's own weights as they are."""
+
+PLANNED_INITS = ("pissa", "olora", "loftq", "eva", "corda")
 
 SAME_RESULT = Planned("remove it: results are the same; only speed differs")
 NO_RESTARTS = Planned("remove it: one adapter is trained from beginning to end")
-ALL_LAYERS = Planned("remove it: every layer that lora_target_modules names gets an adapter")
 ONE_RANK = Planned("remove it: every layer's adapter has the same rank and strength")
 
 
@@ -164,18 +157,17 @@ class AdapterKeys(Topic):
 
     peft_init_lora_weights: Annotated[
         bool | str | None,
-        Choice(INITS, flags=True, planned_pattern=r"pissa_niter_\d+"),
-        Planned("remove it: an adapter begins as one that changes nothing"),
+        Choice(INITS, PLANNED_INITS, "use true", flags=True, planned_pattern=r"pissa_niter_\d+"),
     ] = None
-    """How an adapter begins: ``true`` (changes nothing), ``gaussian``, or computed from the model's weights, as ``pissa``
-    (Meng et al. 2024, https://arxiv.org/abs/2404.02948) or ``loftq`` (Li et al. 2023, https://arxiv.org/abs/2310.08659)
-    do. Default: true. Example: ``peft_init_lora_weights: pissa``."""
+    """How an adapter begins: ``true`` or ``gaussian`` (two ways that change nothing), ``orthogonal`` (nothing either, by
+    matrices whose directions cancel each other) or ``false`` (both matrices at random, which changes the model).
+    Default: true. Example: ``peft_init_lora_weights: gaussian``."""
 
-    peft_layers_to_transform: Annotated[tuple[int, ...] | None, WholeList(minimum=0), ALL_LAYERS] = None
+    peft_layers_to_transform: Annotated[tuple[int, ...] | None, WholeList(minimum=0)] = None
     """Numbers of the model's layers that get an adapter, counted from 0. Default: all.
     Example: ``peft_layers_to_transform: [0, 1, 2, 3]``."""
 
-    peft_layers_pattern: Annotated[tuple[str, ...] | None, TextList(), ALL_LAYERS] = None
+    peft_layers_pattern: Annotated[tuple[str, ...] | None, TextList()] = None
     """For peft_layers_to_transform: the name of the model's list of layers, where PEFT does not know it.
     Example: ``peft_layers_pattern: [layers]``."""
 

@@ -10,7 +10,6 @@ from ft_core.config.schema.values import Choice, Flag, Number, Planned, Steps, T
 EvalStrategy = Literal["epoch", "steps", "no"]
 
 
-
 class EvaluationKeys(Topic):
     """When the model is evaluated, on what portions and by what."""
 

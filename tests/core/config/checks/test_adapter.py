@@ -105,6 +105,14 @@ ERRORS = [
 
 WARNINGS = [
     (
+        "peft_layers_to_transform: [0]",
+        4,
+        1,
+        "'peft_layers_to_transform' has no effect: without 'adapter: lora' all weights of the model are trained",
+        "add 'adapter: lora', or remove 'peft_layers_to_transform'",
+        "adapter: lora\npeft_layers_to_transform: [0]",
+    ),
+    (
         "loraplus_lr_ratio: 16",
         4,
         1,

@@ -7,7 +7,6 @@ import pytest
 from ft_core.config import explain
 
 
-
 @pytest.mark.parametrize(
     ("line", "value"),
     [
