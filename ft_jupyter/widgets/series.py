@@ -13,7 +13,16 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-STEP_COLUMNS = ("step", "loss", "learning_rate", "grad_norm", "tokens_per_second", "gpu_memory")
+STEP_COLUMNS = (
+    "step",
+    "loss",
+    "learning_rate",
+    "grad_norm",
+    "tokens_per_second",
+    "gpu_memory",
+    "rewards/margins",
+    "rewards/accuracies",
+)
 EVAL_COLUMNS = ("step", "loss")
 
 POINT_LIMIT = 5000

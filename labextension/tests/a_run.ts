@@ -23,7 +23,16 @@ export function aRun(change: Partial<Run> = {}): Run {
   };
 }
 
-export const STEPS = ['step', 'loss', 'learning_rate', 'grad_norm', 'tokens_per_second', 'gpu_memory'];
+export const STEPS = [
+  'step',
+  'loss',
+  'learning_rate',
+  'grad_norm',
+  'tokens_per_second',
+  'gpu_memory',
+  'rewards/margins',
+  'rewards/accuracies',
+];
 export const EVALS = ['step', 'loss'];
 
 /** Columns as the buffers of one message, each at an odd byte of a larger one. */

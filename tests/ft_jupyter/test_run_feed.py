@@ -10,7 +10,16 @@ import pytest
 from ft_jupyter.widgets import run_feed
 from ft_jupyter.widgets.run_feed import RunFeed
 
-STEPS = ["step", "loss", "learning_rate", "grad_norm", "tokens_per_second", "gpu_memory"]
+STEPS = [
+    "step",
+    "loss",
+    "learning_rate",
+    "grad_norm",
+    "tokens_per_second",
+    "gpu_memory",
+    "rewards/margins",
+    "rewards/accuracies",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +69,9 @@ def test_a_snapshot_carries_everything(write_run: Any) -> None:
     }
     assert [floats(buffer) for buffer in buffers[:2]] == [[1, 2], [4, 3]]
     assert np.isnan(floats(buffers[3])[1])
-    assert [floats(buffer) for buffer in buffers[4:]] == [[640, 640], [1.25, 1.25], [2], [2.5]]
+    assert [floats(buffer) for buffer in buffers[4:6]] == [[640, 640], [1.25, 1.25]]
+    assert all(np.isnan(floats(buffer)).all() for buffer in buffers[6:8])  # not of preferences
+    assert [floats(buffer) for buffer in buffers[8:]] == [[2], [2.5]]
 
 
 def test_a_delta_carries_only_what_is_new(write_run: Any) -> None:
@@ -80,7 +91,7 @@ def test_a_delta_carries_only_what_is_new(write_run: Any) -> None:
     assert content["type"] == "delta"
     assert content["warnings"] == [{"message": "Second.", "fix": "Do."}]
     assert content["log_append"] == "two\n"
-    assert [floats(buffer) for buffer in buffers] == [
+    assert [floats(buffer) for buffer in (*buffers[:6], *buffers[8:])] == [
         [2.0],
         [3.0],
         floats(np.float32(0.001)),
@@ -106,7 +117,7 @@ def test_a_change_of_state_alone_is_news(write_run: Any) -> None:
     feed.poll()
     content, buffers = feed.delta() or pytest.fail("nothing is new")
     assert content["run"]["state"] == "stopping"
-    assert buffers == [b""] * 8
+    assert buffers == [b""] * (len(STEPS) + 2)
 
 
 def test_progress_of_a_phase(write_run: Any) -> None:

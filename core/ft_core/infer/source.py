@@ -56,7 +56,7 @@ def find_source(source: Run | Path | str) -> Source:
     Raises
     ------
     RunError
-        The run has saved nothing yet.
+        The run has saved nothing yet, or trained a reward model.
     ModelError
         The folder or the base model does not exist or holds no model.
     """
@@ -86,6 +86,11 @@ def _of_run(run: Run) -> Source:
     resolved = run.directory / "resolved.yaml"
     weights = _last_weights(run)
     config = load_config(resolved, check_paths=False)  # its rows may be gone
+    if config.reward_model:
+        raise RunError(
+            f"Run '{run.name}' trained a reward model, which scores texts and writes none.",
+            f"Load '{weights}' with AutoModelForSequenceClassification.",
+        )
     adapter = (weights / "adapter_config.json").is_file()
     if adapter:
         check_base_model(config)

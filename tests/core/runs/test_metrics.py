@@ -80,3 +80,10 @@ def test_an_overwritten_run_starts_over(run: Run, new_run: Callable[..., Run]) -
     (run.directory / "status.json").write_text(status)
     append(new_run(run.name, overwrite=True), step(1, 7.0), step(2, 6.0))
     assert run.metrics["loss"].tolist() == [7.0, 6.0]
+
+
+def test_rewards_have_columns_where_a_model_learns_from_preferences(run: Run) -> None:
+    append(run, {**step(1, 0.7), "rewards/margins": 0.5, "rewards/chosen": 0.25})
+    frame = run.metrics
+    assert list(frame.columns) == [*COLUMNS, "rewards/chosen", "rewards/margins"]
+    assert frame.loc[1, "rewards/margins"] == 0.5

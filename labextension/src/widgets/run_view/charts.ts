@@ -13,7 +13,12 @@ const SIDES: [StepColumn, string][] = [
   ['grad_norm', 'gradient norm'],
   ['tokens_per_second', 'tokens/s'],
   ['gpu_memory', 'GPU memory (GiB)'],
+  ['rewards/margins', 'reward margin'],
+  ['rewards/accuracies', 'pairs told apart'],
 ];
+
+/** Not every run has these. */
+const OPTIONAL: StepColumn[] = ['gpu_memory', 'rewards/margins', 'rewards/accuracies'];
 
 const CONFIG = {
   displaylogo: false,
@@ -75,7 +80,7 @@ export function charts(root: HTMLElement): Charts {
     SIDES.forEach(([column], at) => {
       const choice = choices[at];
       if (choice && shown) {
-        choice.hidden = column === 'gpu_memory' && !shown.steps[column].some(Number.isFinite);
+        choice.hidden = OPTIONAL.includes(column) && !shown.steps[column].some(Number.isFinite);
       }
     });
     // Outside the document there are no colours and no sizes yet.

@@ -39,6 +39,8 @@ export const STEP_COLUMNS = [
   'grad_norm',
   'tokens_per_second',
   'gpu_memory',
+  'rewards/margins',
+  'rewards/accuracies',
 ] as const;
 export type StepColumn = (typeof STEP_COLUMNS)[number];
 type Steps = Record<StepColumn, number[]>;
@@ -81,6 +83,8 @@ function read(steps: Columns, evals: Columns, smoother: Smoother): Curves {
       grad_norm: steps.grad_norm ?? missing,
       tokens_per_second: steps.tokens_per_second ?? missing,
       gpu_memory: steps.gpu_memory ?? missing,
+      'rewards/margins': steps['rewards/margins'] ?? missing,
+      'rewards/accuracies': steps['rewards/accuracies'] ?? missing,
     },
     evals: { step: evals.step ?? [], loss: evals.loss ?? [] },
   };

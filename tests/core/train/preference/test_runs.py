@@ -11,7 +11,9 @@ import pytest
 import torch
 
 from ft_core.config import Config
-from ft_core.runs import Run, RunWriter
+from ft_core.errors import RunError
+from ft_core.infer.source import find_source
+from ft_core.runs import Run, RunWriter, create_run
 
 Prefer = Callable[..., Config]
 Train = Callable[..., Run]
@@ -118,6 +120,32 @@ def test_stop_finishes_the_step_and_saves(
     assert len(events(run, "step")) == 3
     assert [event["step"] for event in events(run, "checkpoint")] == [3]
     assert (run.final / "adapter_model.safetensors").is_file()
+
+
+def test_two_ranks_take_the_steps_of_one(
+    prefer: Prefer, train: Train, events: Events, on_two_ranks: Callable[..., Any]
+) -> None:
+    keys = {"val_set_size": 1, "eval_strategy": "steps", "eval_steps": 2, "max_steps": 2}
+    alone = train(prefer("dpo", micro_batch_size=4, **keys))
+    config = prefer("dpo", micro_batch_size=2, **keys)
+    shared = create_run(None, config_text="", resolved_text=config.to_yaml(absolute_paths=True), plan={})
+    finished = on_two_ranks("two_ranks.py", shared)
+    assert finished.returncode == 0, finished.stderr
+    for kind, names in (("step", ("loss", "grad_norm", "tokens", "rewards/margins")), ("eval", ("loss",))):
+        told = [[[event[name] for name in names] for event in events(run, kind)] for run in (alone, shared)]
+        assert len(told[0]) == len(told[1])
+        for one, other in zip(*told, strict=True):
+            assert one == pytest.approx(other, rel=1e-4, abs=1e-6)
+
+
+def test_a_reward_model_is_nobody_to_talk_to(prefer: Prefer, train: Train) -> None:
+    run = train(prefer("reward", max_steps=1))
+    with pytest.raises(RunError) as caught:
+        find_source(run)
+    assert (
+        caught.value.message
+        == f"Run '{run.name}' trained a reward model, which scores texts and writes none."
+    )
 
 
 def test_no_row_fits(prefer: Prefer, train: Train) -> None:
