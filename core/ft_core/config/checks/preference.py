@@ -18,6 +18,12 @@ from ft_core.config.schema.values import names
 PAIRED = ("dpo", "ipo", "simpo", "orpo", "kto")
 """Methods that read answers which are marked as better and worse, or as good and bad."""
 
+COMPARED = ("dpo", "ipo", "kto")
+"""Methods whose loss compares the model with the one that it started from."""
+
+BEGINS_AS_NOTHING = (True, "gaussian")
+"""Beginnings of an adapter that leave the model as it is."""
+
 READ_BY = {
     **dict.fromkeys(
         names("dpo_loss_type dpo_loss_weights dpo_label_smoothing dpo_use_weighting dpo_ld_alpha"), ("dpo",)
@@ -156,9 +162,25 @@ def _check_layout(asked: Asked) -> None:
     ):
         message = "'rl: kto' compares the rows of a micro-batch, and 'micro_batch_size' is 1"
         asked.draft.report(("rl",), message, "write 'micro_batch_size: 2' or more")
+    if asked.value("rl") in COMPARED:
+        _check_start(asked)
     if asked.value("lora_dropout"):
         message = f"'lora_dropout' has no effect with '{what}': answers are compared without dropout"
         asked.draft.warn(("lora_dropout",), message, "remove the line", at="key")
+
+
+def _check_start(asked: Asked) -> None:
+    """Report adapters that change what the model says from the start: it is compared with the model without them."""
+    rl, init = asked.value("rl"), asked.value("peft_init_lora_weights")
+    fix = "remove it"
+    if init not in (None, *BEGINS_AS_NOTHING):
+        message = (
+            f"'rl: {rl}' compares the model with itself without its adapter, which this beginning changes"
+        )
+        asked.draft.report(("peft_init_lora_weights",), message, fix, at="key")
+    if asked.value("lora_model_dir"):
+        message = f"'rl: {rl}' compares the model with itself without its adapter, and this one is not new"
+        asked.draft.report(("lora_model_dir",), message, "merge it into the base model first", at="key")
 
 
 def _check_losses(asked: Asked) -> None:

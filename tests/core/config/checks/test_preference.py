@@ -135,6 +135,14 @@ ERRORS = [
         "rl: dpo",
     ),
     (
+        "rl: dpo\nadapter: lora\npeft_init_lora_weights: pissa",
+        6,
+        1,
+        "'rl: dpo' compares the model with itself without its adapter, which this beginning changes",
+        "remove it",
+        "rl: simpo\nadapter: lora\npeft_init_lora_weights: pissa",
+    ),
+    (
         "rl: kto\nmicro_batch_size: 1",
         4,
         5,
