@@ -74,8 +74,10 @@ ERRORS = [
         5,
         26,
         "'dpo_loss_type' cannot hold 'hinges'; did you mean 'hinge'?",
-        "use one of sigmoid, hinge, ipo, exo_pair, nca_pair, robust, bco_pair, sppo_hard, aot, aot_unpaired, apo_zero, "
-        "apo_down, discopop, sft, sigmoid_norm",
+        (
+            "use one of sigmoid, hinge, ipo, exo_pair, nca_pair, robust, bco_pair, sppo_hard, aot, aot_unpaired, apo_zero, "
+            "apo_down, discopop, sft, sigmoid_norm"
+        ),
         "rl: dpo\ndpo_loss_type: [sigmoid, hinge]",
     ),
     (
