@@ -23,6 +23,7 @@ from transformers import (
 
 from ft_core.config import Config, load_config
 from ft_core.errors import ModelError, RunError
+from ft_core.infer.add_adapter import add_adapter
 from ft_core.infer.load import Models
 from ft_core.infer.merge import Merged, merge, source_of_config
 from ft_core.infer.merging import merge_weights
@@ -203,6 +204,22 @@ def test_weights_are_added_to_in_fp32_and_rounded_once(tune: Callable[..., Tuned
     assert {weight.dtype for weight in short.values()} == {torch.bfloat16}
     for name, weight in exact.items():
         assert weight.to(torch.bfloat16).equal(short[name])
+
+
+@pytest.mark.parametrize("dora", [False, True])
+def test_a_layer_in_16_bit_is_added_to_in_fp32(tune: Callable[..., Tuned], dora: bool) -> None:
+    from peft import PeftModel
+
+    run, _ = tune(lora_target_modules=["q_proj"], peft_use_dora=dora)
+
+    def merged_in(dtype: torch.dtype) -> torch.Tensor:
+        base: Any = AutoModelForCausalLM.from_pretrained(str(find_source(run).base), dtype=torch.bfloat16)
+        model: Any = PeftModel.from_pretrained(base.to(dtype), str(run.final))
+        merged: Any = add_adapter(model, lambda *_: None)[0]
+        return merged.model.layers[0].self_attn.q_proj.weight
+
+    exact = merged_in(torch.float32)
+    assert merged_in(torch.bfloat16).equal(exact.to(torch.bfloat16))
 
 
 @pytest.mark.parametrize(
