@@ -268,7 +268,10 @@ def test_a_fault_of_ours_keeps_its_traceback(
     ("keys", "message"),
     [
         ({"lora_target_modules": ["nix_proj"]}, "lora_target_modules names 'nix_proj'"),
-        ({"optimizer": "stable_adamw"}, "The optimizer 'stable_adamw' cannot be used here: You need to install"),
+        (
+            {"optimizer": "stable_adamw"},
+            "The optimizer 'stable_adamw' cannot be used here: You need to install",
+        ),
         ({"optim_args": {"momentun": 0.9}}, "optim_args: AdamW takes no argument 'momentun'"),
         ({"val_set_size": 12}, "val_set_size: 12 leaves none of 12 samples to train on"),
     ],

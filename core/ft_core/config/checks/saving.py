@@ -41,7 +41,9 @@ def _check_comparison(asked: Asked) -> None:
             draft.warn((key,), message, "set 'val_set_size: 0.05', or remove the line")
         return
     if best and asked.config.save_strategy == "no":
-        message = "'load_best_model_at_end' has no effect: 'save_strategy: no' saves no checkpoints to choose from"
+        message = (
+            "'load_best_model_at_end' has no effect: 'save_strategy: no' saves no checkpoints to choose from"
+        )
         draft.warn(("load_best_model_at_end",), message, BOTH)
     found = _uneven(asked)
     if found is None:

@@ -34,7 +34,9 @@ def check_schedule(asked: Asked) -> None:
     _check_scheduler(asked)
     _check_checkpointing(asked)
     if asked.value("loss_watchdog_patience") and asked.lacks("loss_watchdog_threshold"):
-        message = "'loss_watchdog_patience' has no effect: no 'loss_watchdog_threshold' says what loss is too high"
+        message = (
+            "'loss_watchdog_patience' has no effect: no 'loss_watchdog_threshold' says what loss is too high"
+        )
         asked.draft.warn(("loss_watchdog_patience",), message, "add 'loss_watchdog_threshold: 5.0'")
     config, draft = asked.config, asked.draft
     if config.max_steps is not None and config.num_epochs != 1:

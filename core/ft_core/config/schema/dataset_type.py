@@ -53,7 +53,9 @@ _STYLED_PAIRS = tuple(
 
 PREFERENCE_TYPES = (
     *_STYLED_PAIRS,
-    *names("chat_template.default chat_template.argilla_chat chat_template.argilla passthrough zephyr.nectar"),
+    *names(
+        "chat_template.default chat_template.argilla_chat chat_template.argilla passthrough zephyr.nectar"
+    ),
     *(f"bradley_terry.{name}" for name in _STYLED_PAIRS),
     "bradley_terry.chat_template",
 )
