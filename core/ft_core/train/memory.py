@@ -50,7 +50,7 @@ _KEPT = {(False, 2): (36, 8), (False, 4): (40, 16), (True, 2): (28, 8), (True, 4
 # What the host's allocator holds for each byte of short-lived tensors: blocks that were freed and do not fit again.
 _SPREAD = {"cpu": 1.3}
 
-ERROR = {"cpu": "within about 25 %", "cuda": "within about 20 %"}
+ERROR = {"cpu": "within about 25 %"}
 """How far off the estimate was from what training peaked at, by kind of device (docs/reference/plan.md)."""
 
 

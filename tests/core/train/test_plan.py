@@ -208,7 +208,7 @@ def test_an_estimate_says_how_far_off_it_may_be(make_config: Callable[..., Confi
     basis = {
         hardware.kind: make_plan(make_config(), hardware=hardware).memory_basis for hardware in (CPU, A100)
     }
-    assert basis == {"cpu": "within about 25 %", "cuda": "within about 20 %"}
+    assert basis == {"cpu": "within about 25 %", "cuda": "its error on this kind of device is not measured"}
 
 
 def test_memory_that_is_not_there_is_a_warning_with_a_fix(make_config: Callable[..., Config]) -> None:
