@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -65,6 +66,18 @@ def prepared_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytes
     folder = tmp_path_factory.mktemp("prepared")
     monkeypatch.setenv("FT_PREPARED_DIR", str(folder))
     return folder
+
+
+@pytest.fixture
+def config_of_four_rows(tiny_model: Path, tmp_path: Path) -> str:
+    """Return the path of a config that trains on four short texts."""
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("".join(json.dumps({"text": f"Number {number}."}) + "\n" for number in range(4)))
+    file = tmp_path / "config.yml"
+    file.write_text(
+        f"base_model: {tiny_model}\nlearning_rate: 1e-4\ndatasets:\n- path: {rows}\n  type: completion\n"
+    )
+    return str(file)
 
 
 @pytest.fixture

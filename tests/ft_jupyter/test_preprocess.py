@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,43 +11,32 @@ from ft_core.errors import DataError
 from ft_jupyter.preprocess_card import Counting, PreprocessCard
 
 
-@pytest.fixture
-def config(tiny_model: Path, tmp_path: Path) -> str:
-    rows = tmp_path / "rows.jsonl"
-    rows.write_text("".join(json.dumps({"text": f"Number {number}."}) + "\n" for number in range(4)))
-    file = tmp_path / "config.yml"
-    file.write_text(
-        f"base_model: {tiny_model}\nlearning_rate: 1e-4\ndatasets:\n- path: {rows}\n  type: completion\n"
-    )
-    return str(file)
-
-
-def test_it_draws_what_there_is(shell: Any, config: str) -> None:
-    cell = shell.run(f"%ft preprocess {config} --val-set-size 1")
+def test_it_draws_what_there_is(shell: Any, config_of_four_rows: str) -> None:
+    cell = shell.run(f"%ft preprocess {config_of_four_rows} --val-set-size 1")
     assert isinstance(cell.result, PreprocessCard)
     assert "4 rows, 4 samples, " in repr(cell.result)
     drawn = cell.result._repr_html_()
     assert "now kept in" in drawn
     assert drawn.count("<tr>") == 4
-    assert "found in" in shell.run(f"%ft preprocess {config}").result._repr_html_()
+    assert "found in" in shell.run(f"%ft preprocess {config_of_four_rows}").result._repr_html_()
 
 
-def test_a_variable_is_a_dataset(shell: Any, config: str) -> None:
+def test_a_variable_is_a_dataset(shell: Any, config_of_four_rows: str) -> None:
     shell.user_ns["numbers"] = [{"text": "<b>One two.</b>"}, {"text": "Three four."}]
-    text = Path(config).read_text()
-    Path(config).write_text(
+    text = Path(config_of_four_rows).read_text()
+    Path(config_of_four_rows).write_text(
         text[: text.index("datasets")] + "datasets:\n- path: $numbers\n  type: completion\n"
     )
-    cell = shell.run(f"%ft preprocess {config}")
+    cell = shell.run(f"%ft preprocess {config_of_four_rows}")
     assert repr(cell.result).splitlines()[:2] == [
         "$numbers",
         "  2 rows, 2 samples, 14 tokens, 100.0% of them trained",
     ]
 
 
-def test_a_wrong_row_is_a_sentence(shell: Any, config: str, tmp_path: Path) -> None:
+def test_a_wrong_row_is_a_sentence(shell: Any, config_of_four_rows: str, tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_text('{"text": 5}\n')
-    cell = shell.run(f"%ft preprocess {config}")
+    cell = shell.run(f"%ft preprocess {config_of_four_rows}")
     assert isinstance(cell.error, DataError)
     assert "Traceback" not in cell.printed
 

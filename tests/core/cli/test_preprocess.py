@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -10,21 +9,10 @@ import pytest
 from ft_core.cli.main import main
 
 
-@pytest.fixture
-def config(tiny_model: Path, tmp_path: Path) -> str:
-    rows = tmp_path / "rows.jsonl"
-    rows.write_text("".join(json.dumps({"text": f"Number {number}."}) + "\n" for number in range(4)))
-    file = tmp_path / "config.yml"
-    file.write_text(
-        f"base_model: {tiny_model}\nlearning_rate: 1e-4\ndatasets:\n- path: {rows}\n  type: completion\n"
-    )
-    return str(file)
-
-
-def test_it_tells_what_there_is(config: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["preprocess", config, "--val-set-size", "1"]) == 0
+def test_it_tells_what_there_is(config_of_four_rows: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["preprocess", config_of_four_rows, "--val-set-size", "1"]) == 0
     first = capsys.readouterr()
-    assert main(["preprocess", config, "--set", "val_set_size=1"]) == 0
+    assert main(["preprocess", config_of_four_rows, "--set", "val_set_size=1"]) == 0
     second = capsys.readouterr()
 
     lines = first.out.splitlines()
@@ -46,15 +34,21 @@ def test_it_tells_what_there_is(config: str, capsys: pytest.CaptureFixture[str])
     ],
 )
 def test_debug_shows_samples(
-    config: str, options: list[str], rows: int, with_ids: bool, capsys: pytest.CaptureFixture[str]
+    config_of_four_rows: str,
+    options: list[str],
+    rows: int,
+    with_ids: bool,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert main(["preprocess", config, *options]) == 0
+    assert main(["preprocess", config_of_four_rows, *options]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert sum(", row " in line for line in lines) == rows
     assert any(line.strip().replace(" ", "").isdigit() for line in lines) == with_ids
 
 
-def test_a_wrong_row_is_a_sentence(config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_row_is_a_sentence(
+    config_of_four_rows: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "rows.jsonl").write_text('{"text": "One."}\n{"text": 5}\n')
-    assert main(["preprocess", config]) == 1
+    assert main(["preprocess", config_of_four_rows]) == 1
     assert ", row 2: " in capsys.readouterr().err
