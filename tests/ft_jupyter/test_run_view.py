@@ -13,6 +13,7 @@ import pytest
 from ft_core.errors import RunError
 from ft_jupyter.widgets import front_end, run_view
 from ft_jupyter.widgets.run_view import RunView
+from ft_jupyter.widgets.series import EVAL_COLUMNS, STEP_COLUMNS
 
 
 def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
@@ -71,7 +72,7 @@ def test_hello_is_answered_with_a_snapshot_and_what_follows_with_deltas(write_ru
     [(content, buffers)] = view.comm.custom
     assert (content["type"], content["seq"]) == ("snapshot", 1)
     assert np.frombuffer(buffers[1], "<f4").tolist() == [4.0]
-    assert len(buffers) == 8
+    assert len(buffers) == len(STEP_COLUMNS) + len(EVAL_COLUMNS)
 
     written.step(2)
     view.follow()
