@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import transformers
+from packaging.version import Version
 
 from ft_core.data import Sample
 from ft_core.data.collate import PackCollator
@@ -32,6 +34,9 @@ WINDOW = {**WIDE, "sliding_window": 4, "layer_types": ["sliding_attention", "ful
 HEADS = {"head_dim": 8}
 EXPERTS = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16}
 GPT = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 128}
+OLD_FALCON = ["falcon"] if Version(transformers.__version__) < Version("5.24") else []
+"""Transformers 5.24 keeps its documents apart by positions; before it, they leaked."""
+
 FALCON = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
 
 KEPT_APART: dict[str, tuple[dict[str, Any], str]] = {
@@ -164,7 +169,7 @@ def test_documents_leak_in_llama_with(broken: dict[str, Any]) -> None:
     assert worst(build("llama", WIDE, "sdpa"), "positions", **broken) > 0.1
 
 
-@pytest.mark.parametrize("family", ["falcon", "mpt", "opt"])
+@pytest.mark.parametrize("family", ["mpt", "opt", *OLD_FALCON])
 def test_documents_leak_by_positions_in(family: str) -> None:
     """Why these get a mask of documents."""
     model = build(family, KEPT_APART[family][0], "eager")
@@ -182,6 +187,8 @@ def test_a_mask_of_documents_breaks_the_window_of(family: str) -> None:
 def test_what_is_refused_leaks(family: str) -> None:
     model = build(family, REFUSED[family], "eager")
     assert by(model, "eager") is None
+    if family == "falcon" and not OLD_FALCON:
+        return
     with torch.no_grad():
         assert leaked_share(model.eval(), "positions", CPU) > 0.01
 
@@ -201,7 +208,7 @@ def test_a_model_that_isolates_passes_the_check_before_training(family: str, how
 
 def test_a_model_that_leaks_is_found_out_before_training() -> None:
     """As a family that nobody has looked at would be, or one that a new version of Transformers changed."""
-    model = build("falcon", FALCON, "sdpa")
+    model = build("mpt", KEPT_APART["mpt"][0], "eager")
     with pytest.raises(ModelError) as error:
         check(model, "positions")
     assert str(error.value.message).startswith(

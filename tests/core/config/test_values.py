@@ -162,19 +162,18 @@ def test_steps_are_a_count_or_a_share():
             "'optimizer' cannot be 'adamw_torch_fussed'; did you mean 'adamw_torch_fused'?",
             OPTIMIZER,
         ),
-        ("optimizer", "muon", 12, "'optimizer' cannot be 'muon': it is not supported yet", OPTIMIZER),
+        (
+            "optimizer",
+            "adopt_adamw",
+            12,
+            "'optimizer' cannot be 'adopt_adamw': it is not supported yet",
+            OPTIMIZER,
+        ),
         (
             "lr_scheduler",
             "cosin",
             15,
             "'lr_scheduler' cannot be 'cosin'; did you mean 'cosine'?",
-            "use 'cosine' or 'linear'",
-        ),
-        (
-            "lr_scheduler",
-            "rex",
-            15,
-            "'lr_scheduler' cannot be 'rex': it is not supported yet",
             "use 'cosine' or 'linear'",
         ),
         (
@@ -326,9 +325,10 @@ def names_of(module: str, enumeration: str) -> set[str]:
 
 def test_names_are_those_of_transformers():
     optimizers = names_of("training_args", "OptimizerNames")
-    assert set(OPTIMIZERS) <= optimizers
+    assert set(OPTIMIZERS) - {"muon"} <= optimizers
     assert optimizers <= {*OPTIMIZERS, *PLANNED_OPTIMIZERS}
-    assert set(SCHEDULERS) == names_of("trainer_utils", "SchedulerType")
+    # Axolotl has more, and so have we.
+    assert set(SCHEDULERS) - {"one_cycle", "rex"} == names_of("trainer_utils", "SchedulerType")
 
 
 def test_the_helper_writes_yaml():
