@@ -11,6 +11,7 @@ import pytest
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("COMET_DISABLE_AUTO_LOGGING", "1")  # as a run has it
 
 # A shell that starts the tests in the background makes them ignore interrupts; the tests of interrupts would then wait for
 # ever, and so would every process they start.

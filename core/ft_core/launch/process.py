@@ -201,6 +201,8 @@ def worker_environment(
     # OpenMP threads that wait for each other spin by default. Where the cores are shared, with the notebook or with other
     # users, the spinning takes the time that the awaited thread needs: 3 to 5 times fewer steps on two busy cores.
     kept.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Where Comet is installed, it would record an experiment of its own for each that MLflow or TensorBoard is told of.
+    kept.setdefault("COMET_DISABLE_AUTO_LOGGING", "1")
     if ranks > 1 or hardware.cpu_cores < (os.cpu_count() or 1):
         # torch would give every rank a thread for each of the machine's cores, a container's limit or not.
         kept.setdefault("OMP_NUM_THREADS", str(max(1, hardware.cpu_cores // ranks)))

@@ -82,6 +82,7 @@ def test_the_environment_of_a_kernel_stays_behind() -> None:
         "PYTHONUNBUFFERED": "1",
         "TOKENIZERS_PARALLELISM": "false",
         "OMP_WAIT_POLICY": "PASSIVE",
+        "COMET_DISABLE_AUTO_LOGGING": "1",
         "PYTORCH_CUDA_ALLOC_CONF": "expandable_segments:True",
     }
     assert {
