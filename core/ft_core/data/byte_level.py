@@ -118,7 +118,7 @@ class _TokenBytes(dict[int, bytes]):
         else:
             token = str(self._backend.id_to_token(number))
             try:
-                raw = bytes(_BYTES[character] for character in token)
+                raw = bytes(BYTES[character] for character in token)
             except KeyError:
                 # No token of bytes: as no text holds it, the texts it is in are none of ours.
                 raw = b"\xff"
@@ -155,5 +155,7 @@ def _byte_of_characters() -> dict[str, int]:
     return {chr(byte): byte for byte in printable} | {chr(256 + at): byte for at, byte in enumerate(others)}
 
 
-_BYTES = _byte_of_characters()
+BYTES = _byte_of_characters()
+"""The byte that each character of a byte-level vocabulary stands for."""
+
 _ZERO = np.zeros(1, np.int32)

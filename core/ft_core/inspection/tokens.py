@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ft_core.data.byte_level import BYTES
+
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
@@ -134,9 +136,9 @@ def _decoding_steps(tokenizer: PreTrainedTokenizerBase) -> Iterator[_Step]:
 
 def _from_letters(piece: str, added: bool) -> str | bytes:
     """Return the bytes that the letters of a byte-level vocabulary stand for; an added token is text as it is."""
-    if added or not all(letter in _BYTE_OF for letter in piece):
+    if added or not all(letter in BYTES for letter in piece):
         return piece
-    return bytes(_BYTE_OF[letter] for letter in piece)
+    return bytes(BYTES[letter] for letter in piece)
 
 
 def _from_byte_name(piece: str, added: bool) -> str | bytes:  # noqa: ARG001
@@ -158,19 +160,3 @@ def _is_text(piece: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def _letters() -> dict[str, int]:
-    """Return the byte that each letter of a byte-level vocabulary stands for, as GPT-2 defined it.
-
-    A byte that is a visible letter of Latin-1 stands for itself; the others follow in order from U+0100 on.
-    """
-    visible = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    hidden = [byte for byte in range(256) if byte not in visible]
-    return {
-        **{chr(byte): byte for byte in visible},
-        **{chr(256 + at): byte for at, byte in enumerate(hidden)},
-    }
-
-
-_BYTE_OF = _letters()

@@ -11,21 +11,6 @@ import pytest
 from ft_core.config import Config, load_config
 
 
-@pytest.fixture(scope="session")
-def untied_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the tiny model with an output head of its own."""
-    import torch
-    from transformers import AutoConfig, AutoTokenizer, LlamaForCausalLM
-
-    torch.manual_seed(1)
-    config = AutoConfig.from_pretrained(tiny_model)
-    config.tie_word_embeddings = False
-    folder = tmp_path_factory.mktemp("models") / "tiny-untied"
-    LlamaForCausalLM(config).save_pretrained(folder)
-    AutoTokenizer.from_pretrained(tiny_model).save_pretrained(folder)
-    return folder
-
-
 @pytest.fixture
 def make_config(tiny_model: Path, tmp_path: Path) -> Callable[..., Config]:
     """Return a function that makes a config on the tiny model out of the keys that matter to a test."""

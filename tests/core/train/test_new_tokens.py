@@ -39,20 +39,6 @@ FULL: dict[str, Any] = {"adapter": ..., "learning_rate": 1e-3}
 WHOLE: dict[str, Any] = {"lora_modules_to_save": ["embed_tokens", "lm_head"]}
 
 
-@pytest.fixture(scope="session")
-def untied_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the tiny model with an output head of its own."""
-    from transformers import AutoConfig, AutoTokenizer, LlamaForCausalLM
-
-    torch.manual_seed(1)
-    config = AutoConfig.from_pretrained(tiny_model)
-    config.tie_word_embeddings = False
-    folder = tmp_path_factory.mktemp("models") / "tiny-untied"
-    LlamaForCausalLM(config).save_pretrained(folder)
-    AutoTokenizer.from_pretrained(tiny_model).save_pretrained(folder)
-    return folder
-
-
 @pytest.fixture(params=[True, False], ids=["tied", "untied"])
 def base(request: pytest.FixtureRequest, tiny_model: Path, untied_model: Path) -> Path:
     """Return the tiny model, with and without an output head of its own."""
