@@ -76,6 +76,10 @@ class Outline:
         Fused weights of mixtures of experts, which are parameters and no linear layers: name to shape.
     fusion
         How targets name those; None for models without, and for those that PEFT does not know.
+    weights
+        The shape of every weight by its name, a weight with two names once, in the model's order.
+    twins
+        Further names of weights, and the name that each goes by in `weights`.
     positions
         Tokens that the model has positions for; None where there is no such limit, or it is not known.
     exact
@@ -89,6 +93,8 @@ class Outline:
     tied: tuple[str, ...] = ()
     experts: Mapping[str, tuple[int, ...]] = dataclasses.field(default_factory=dict[str, tuple[int, ...]])
     fusion: Fusion | None = None
+    weights: Mapping[str, tuple[int, ...]] = dataclasses.field(default_factory=dict[str, tuple[int, ...]])
+    twins: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
     positions: int | None = None
     exact: bool = False
 
@@ -121,6 +127,8 @@ class Outline:
             tied=tuple(values["tied"]),
             experts={name: tuple(shape) for name, shape in values["experts"].items()},
             fusion=_fusion(values["fusion"]) if values["fusion"] else None,
+            weights={name: tuple(shape) for name, shape in values["weights"].items()},
+            twins=dict(values["twins"]),
             positions=values["positions"],
             exact=values["exact"],
         )

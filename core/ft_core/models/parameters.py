@@ -166,12 +166,17 @@ def _outline(shapes: Mapping[str, tuple[int, ...]], config: Mapping[str, Any]) -
         tied = tuple(path for path in (embedding, head) if path)
     total = sum(math.prod(shape) for shape in shapes.values())
     twins = len(tied) == 2 and kinds.get(tied[0], ("", ()))[1] == kinds.get(tied[1], ("", (0,)))[1]
+    weights = {name: tuple(shape) for name, shape in shapes.items()}
+    if twins:
+        del weights[f"{head}.weight"]
     return Outline(
         total=total - modules[head].parameters if twins else total,
         modules=modules,
         embedding=embedding,
         output_head=head,
         tied=tied,
+        weights=weights,
+        twins={f"{head}.weight": f"{embedding}.weight"} if len(tied) == 2 else {},
         positions=positions(config),
     )
 

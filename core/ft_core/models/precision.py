@@ -79,6 +79,10 @@ def choose_precision(config: Config, hardware: Hardware) -> Precision:
         base = "what of the base is not quantised" if quantised else "frozen base"
         reason += f"; {base} in the same format, adapter in fp32" if compute != "fp32" else ""
         return Precision(compute, compute, reason)
+    if config.unfrozen_parameters and hardware.kind != "cpu":
+        # Norms of a processor take no weights that are shorter than what they norm.
+        reason += "; frozen weights in the same format, trained ones in fp32" if compute != "fp32" else ""
+        return Precision(compute, compute, reason)
     if compute != "fp32":
         reason += "; master weights in fp32"
     return Precision(compute, "fp32", reason)

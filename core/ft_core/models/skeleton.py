@@ -24,6 +24,7 @@ from ft_core.models.demo import cache_dir
 from ft_core.models.outline import Fusion, Module, Outline
 from ft_core.models.parameters import fetch_model_config, model_folder, positions
 from ft_core.models.source import explain_load_error
+from ft_core.models.unfrozen import named_weights
 
 if TYPE_CHECKING:
     from ft_core.config import Config
@@ -170,6 +171,7 @@ def outline_of(model: Any) -> Outline:
     """
     modules = {name: _module(module) for name, module in model.named_modules() if name}
     embedding, head = model.get_input_embeddings(), model.get_output_embeddings()
+    weights, twins = named_weights(model)
     shared = getattr(embedding, "weight", None)
     return Outline(
         total=sum(weight.numel() for weight in model.parameters()),
@@ -187,6 +189,8 @@ def outline_of(model: Any) -> Outline:
             if weight.dim() == 3 and "expert" in name
         },
         fusion=_fusion(model),
+        weights={name: tuple(weight.shape) for name, weight in weights.items()},
+        twins=twins,
         positions=positions(model.config.to_dict()),
         exact=True,
     )

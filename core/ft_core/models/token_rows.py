@@ -8,13 +8,14 @@ by PEFT's trainable tokens: in the output head as well, which holds rows of its 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ft_core.models.adapter import target_modules
 from ft_core.models.added_tokens import TokenChanges
 from ft_core.models.outline import Module, Outline
 from ft_core.models.targets import adapted
+from ft_core.models.unfrozen import chosen_weights
 
 if TYPE_CHECKING:
     from ft_core.config import Config
@@ -67,7 +68,7 @@ def width_of(module: Module) -> int:
 
 def grown(outline: Outline, rows: int) -> Outline:
     """Return the outline of a model whose embeddings, and output head, were resized to `rows`."""
-    modules = dict(outline.modules)
+    modules, weights = dict(outline.modules), dict(outline.weights)
     added = 0
     for name in _holders(outline):
         more = rows - rows_of(modules[name])
@@ -86,8 +87,11 @@ def grown(outline: Outline, rows: int) -> Outline:
         for path in _around(outline, {name, *twins}):
             module = modules[path]
             modules[path] = dataclasses.replace(module, parameters=module.parameters + numbers)
+        for leaf in ("weight", "bias"):
+            if (shape := weights.get(f"{name}.{leaf}")) is not None:
+                weights[f"{name}.{leaf}"] = (rows, *shape[1:])
         added += numbers
-    return dataclasses.replace(outline, total=outline.total + added, modules=modules)
+    return dataclasses.replace(outline, total=outline.total + added, modules=modules, weights=weights)
 
 
 def token_rows(config: Config, outline: Outline, new: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
@@ -163,6 +167,22 @@ def refused_rows(
         elif any(has_bias(outline.modules[twin]) for twin in _twins(outline, path)):
             message = f"rows of '{last}' cannot be trained alone, because this output head has a bias"
             found.append(("adapter", message, train_whole))
+    return found
+
+
+def frozen_rows(
+    patterns: Sequence[str], outline: Outline, new: tuple[int, ...]
+) -> dict[str, tuple[int, ...]]:
+    """Return those of the ids `new` whose rows ``unfrozen_parameters`` leaves frozen, by the name of the weight."""
+    chosen = chosen_weights(patterns, outline.weights, outline.twins)
+    found: dict[str, tuple[int, ...]] = {}
+    for path in _holders(outline):
+        name = f"{path}.weight"
+        ranges = chosen.get(name, ())
+        if ranges is not None and name in outline.weights:
+            frozen = tuple(index for index in new if not any(start <= index < end for start, end in ranges))
+            if frozen:
+                found[name] = frozen
     return found
 
 

@@ -145,7 +145,7 @@ def estimate_memory(
     # Autocast keeps a copy of the master weights in the compute format for the length of a step; of layers that are
     # recomputed it keeps none.
     copied = min(trainable, vocabulary * hidden) if recomputing else trainable
-    copies = copied * compute_bytes if precision.weights != precision.compute else 0
+    copies = copied * compute_bytes if precision.compute != "fp32" and not config.adapter else 0
 
     if base_bytes is None:
         base_bytes = (parameters - trainable) * precision.weight_bytes

@@ -12,6 +12,7 @@ from ft_core.models.adapter import target_modules
 from ft_core.models.outline import Outline
 from ft_core.models.positions import ends_at_positions, has_no_positions, is_stretched
 from ft_core.models.targets import adaptable_names, adapted, nearest_names, unknown_names, without_adapter
+from ft_core.models.unfrozen import refused_patterns
 
 if TYPE_CHECKING:
     from ft_core.config import Config
@@ -47,6 +48,15 @@ def check_adapter(config: Config, outline: Outline) -> list[Problem]:
     if problems:
         return problems
     return [*_check_match(config, outline, targets, saved), *_check_fused(config, outline, targets, saved)]
+
+
+def check_unfrozen(config: Config, outline: Outline) -> list[Problem]:
+    """Return what is wrong with ``unfrozen_parameters``; a guess where the outline is not exact."""
+    patterns = config.unfrozen_parameters or ()
+    return [
+        config.problem(f"unfrozen_parameters[{place}]", message, fix)
+        for place, message, fix in refused_patterns(patterns, outline.weights, outline.twins)
+    ]
 
 
 def check_length(config: Config, model_config: Mapping[str, Any], positions: int | None) -> list[Problem]:

@@ -1,7 +1,8 @@
 """Which weights learn at which rate: ``lr_groups``, ``embedding_lr``, LoRA+, and the two halves of Muon.
 
 A weight takes the first rate that it fits: that of its group in ``lr_groups``, of LoRA+, of the embeddings, else
-``learning_rate``. Every group is decayed by Trainer's own rule: not its biases and norms.
+``learning_rate``. Every group is decayed by Trainer's own rule: not its biases and norms. Weights of which only some rows
+train are not decayed either: decay would move their frozen rows.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from ft_core.errors import ModelError
+from ft_core.models.unfrozen import partly_trained
 
 if TYPE_CHECKING:
     from torch import nn
@@ -37,7 +39,8 @@ def parameter_groups(config: Config, model: nn.Module) -> list[dict[str, Any]] |
         config.lr_groups or config.loraplus_lr_ratio or config.embedding_lr or config.embedding_lr_scale
     )
     is_muon = config.optimizer == "muon"
-    if not own_rates and not is_muon:
+    partly = partly_trained(model, config)
+    if not own_rates and not is_muon and not partly:
         return None
     from transformers import Trainer
 
@@ -45,7 +48,7 @@ def parameter_groups(config: Config, model: nn.Module) -> list[dict[str, Any]] |
     _check_groups(config, list(trained))
     embeddings = _embedding_weights(model)
     # A method that reads nothing of its trainer; asked here so that there is one rule of what is decayed.
-    decayed = set(Trainer.get_decay_parameter_names(cast("Trainer", None), model))
+    decayed = set(Trainer.get_decay_parameter_names(cast("Trainer", None), model)) - set(partly)
     groups: dict[tuple[float, bool, bool], list[nn.Parameter]] = {(config.learning_rate, True, is_muon): []}
     for name, weight in trained.items():
         in_embedding = id(weight) in embeddings

@@ -32,11 +32,12 @@ from ft_core.models.quantise import Quantised, base_bytes, quantised_base, requi
 from ft_core.models.skeleton import build_skeleton, cached_skeleton
 from ft_core.models.source import check_base_model
 from ft_core.models.targets import trained_parameters
+from ft_core.models.unfrozen import trained_numbers
 from ft_core.train.duration import Work, estimate_duration
 from ft_core.train.light_tokenizer import read_tokenizer
 from ft_core.train.loggers.asked import asked_kinds, missing_package
 from ft_core.train.memory import ERROR, checkpoint_bytes, estimate_memory, gib, less_memory
-from ft_core.train.model_checks import check_adapter, check_length
+from ft_core.train.model_checks import check_adapter, check_length, check_unfrozen
 from ft_core.train.packing import PackingEstimate, check_packing, estimate_packing
 from ft_core.train.preference.needs import keeps_a_copy, require_trl
 from ft_core.train.row_checks import check_first_rows
@@ -269,6 +270,9 @@ def make_plan(
         trackers=tuple(kind.name for kind in asked_kinds(config)),
     )
     if outline is not None and trainable is not None:
+        if config.unfrozen_parameters:
+            # Optimizers keep numbers for the rows too that are left as they are.
+            trainable = trained_numbers(outline, config.unfrozen_parameters)[1]
         checkpoint = checkpoint_bytes(config, parameters=outline.total, trainable=trainable)
         _check_disk(checkpoint, disk_free, folder)
         estimate = estimate_memory(
@@ -316,7 +320,9 @@ def _outline(config: Config, *, exact: bool, on_wait: Callable[[str], None] | No
     if (known := cached_skeleton(config)) is not None:
         return known
     headers = read_outline(config.base_model, config.revision_of_model)
-    if not exact and (headers is None or not check_adapter(config, headers)):
+    if not exact and (
+        headers is None or not (check_adapter(config, headers) or check_unfrozen(config, headers))
+    ):
         return headers
     if on_wait is not None:
         on_wait(
@@ -339,7 +345,7 @@ def _check_model(
     ConfigError
         There are some.
     """
-    adapter = check_adapter(config, outline) if outline else []
+    adapter = [*check_adapter(config, outline), *check_unfrozen(config, outline)] if outline else []
     if outline and not outline.exact:
         # The files alone prove nothing: some architectures are renamed while they are loaded.
         adapter = [dataclasses.replace(problem, severity="warning") for problem in adapter]
@@ -416,6 +422,8 @@ def _method(config: Config, quantised: Quantised | None) -> str:
 
 def _tuned(config: Config, quantised: Quantised | None) -> str:
     """Return what of the model trains, in words."""
+    if config.unfrozen_parameters:
+        return f"fine-tune of {', '.join(config.unfrozen_parameters)}"
     if not config.adapter:
         return "full fine-tune"
     targets = target_modules(config)
@@ -429,6 +437,8 @@ def _parameters(config: Config, tokens: TokenPlan) -> tuple[int | None, int | No
     outline = tokens.outline
     if outline is None:
         return None, None
+    if config.unfrozen_parameters:
+        return outline.total, trained_numbers(outline, config.unfrozen_parameters)[0]
     if not config.adapter:
         return outline.total, outline.total
     trainable = trained_parameters(

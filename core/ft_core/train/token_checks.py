@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Literal
 from ft_core.config import Problem
 from ft_core.models.added_tokens import TokenChanges, known_tokens
 from ft_core.models.outline import Outline
-from ft_core.models.token_rows import grown, new_rows, refused_rows, rows_of, token_rows, trained_rows
+from ft_core.models.token_rows import (
+    frozen_rows,
+    grown,
+    new_rows,
+    refused_rows,
+    rows_of,
+    token_rows,
+    trained_rows,
+)
 from ft_core.train.light_tokenizer import LightTokenizer
 
 if TYPE_CHECKING:
@@ -80,6 +88,8 @@ def _with_rows(config: Config, outline: Outline, changes: TokenChanges, plan: To
         fitted = grown(outline, after)
         words = (plan.words, f"embeddings resized from {before:,} to {after:,}")
         plan = replace(plan, outline=fitted, words=", ".join(filter(None, words)))
+    if config.unfrozen_parameters:
+        return _partly_frozen(config, fitted, new, plan)
     if not config.adapter:
         return replace(plan, training="trained with all weights" if plan.words else "")
     rows = token_rows(config, fitted, new)
@@ -100,6 +110,18 @@ def _with_rows(config: Config, outline: Outline, changes: TokenChanges, plan: To
         words=plan.words or "no new ones",
         training=f"trained: {', '.join((*alone, *whole))}",
     )
+
+
+def _partly_frozen(config: Config, outline: Outline, new: tuple[int, ...], plan: TokenPlan) -> TokenPlan:
+    """Return `plan` with the new rows that ``unfrozen_parameters`` leaves as they were drawn."""
+    key = "unfrozen_parameters"
+    for name, ids in frozen_rows(config.unfrozen_parameters or (), outline, new).items():
+        message = f"'{key}' leaves the rows of new tokens in '{name}' as they were drawn at random"
+        fix = f"add '{name}[{ids[0]}:{ids[-1] + 1}]' to it"
+        severity: Literal["error", "warning"] = "error" if outline.exact else "warning"
+        problem = config.problem(key, message, fix, severity=severity)
+        plan = replace(plan, problems=(*plan.problems, problem))
+    return replace(plan, training="trained with what is not frozen" if plan.words else "")
 
 
 def _words(changes: TokenChanges) -> str:

@@ -135,6 +135,7 @@ def _load(config: Config, hardware: Hardware, changes: TokenChanges) -> PreTrain
 
     from ft_core.models.adapter import apply_adapter
     from ft_core.models.load import fit_embeddings, load_model
+    from ft_core.models.unfrozen import freeze_others
 
     # New embeddings and adapter weights are random: the same on every rank, and in every run of this seed.
     set_seed(config.seed)
@@ -144,6 +145,8 @@ def _load(config: Config, hardware: Hardware, changes: TokenChanges) -> PreTrain
     if config.gradient_checkpointing and config.adapter:
         # Recomputing from frozen embeddings would otherwise find nothing that needs a gradient.
         model.enable_input_require_grads()
+    if config.unfrozen_parameters:
+        freeze_others(model, config)
     return apply_adapter(model, config, new_tokens) if config.adapter else model
 
 
@@ -284,6 +287,7 @@ def _describe(
     """Write what the data and the model turned out to be."""
     from ft_core.models.load import attention_of
     from ft_core.models.quantise import count_parameters
+    from ft_core.models.unfrozen import frozen_numbers
 
     if not config.streaming:
         writer.emit(
@@ -298,7 +302,7 @@ def _describe(
     writer.emit(
         "model",
         parameters=count_parameters(model),
-        trainable_parameters=count_parameters(model, trainable=True),
+        trainable_parameters=count_parameters(model, trainable=True) - frozen_numbers(model, config),
         device=hardware.name,
         dtype=choose_precision(config, hardware).compute,
         attention=attention_of(model),

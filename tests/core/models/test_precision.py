@@ -25,6 +25,8 @@ LORA = {"adapter": "lora"}
     [
         (A100, {}, "bf16", "fp32"),  # a full fine-tune keeps fp32 master weights
         (A100, LORA, "bf16", "bf16"),
+        (A100, {"unfrozen_parameters": ["lm_head"]}, "bf16", "bf16"),
+        (CPU_BF16, {"unfrozen_parameters": ["lm_head"]}, "bf16", "fp32"),
         (T4, {}, "fp16", "fp32"),
         (T4, LORA, "fp16", "fp16"),
         (MIXED, LORA, "fp16", "fp16"),  # the older GPU decides for all

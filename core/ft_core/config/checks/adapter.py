@@ -41,8 +41,11 @@ def check_adapter(asked: Asked) -> None:
         asked.draft.report(
             ("peft_layers_pattern",), message, "add 'peft_layers_to_transform: [0, 1]', or remove the line"
         )
-    if asked.value("relora"):
-        _check_relora(asked)
+    if asked.value("unfrozen_parameters") and asked.value("reward_model"):
+        message = (
+            "'unfrozen_parameters' cannot name the head of a reward model, which is new and has to train"
+        )
+        asked.draft.report(("unfrozen_parameters",), message, "remove it, or use 'adapter: lora'", at="key")
     if asked.lacks("adapter"):
         _warn_without_adapter(asked)
 
@@ -56,26 +59,10 @@ def _check_beside_adapter(asked: Asked) -> None:
         if asked.value(key) and asked.value("load_in_8bit"):
             message = f"'{key}' cannot compute on weights that 'load_in_8bit' keeps in 8 bit"
             draft.report((key,), message, "remove the line", at="key")
-    if asked.value("unfrozen_parameters") and asked.value("peft_layers_to_transform"):
-        message = "'unfrozen_parameters' trains whole weights, and 'peft_layers_to_transform' chooses layers for the adapter"
-        draft.report(("unfrozen_parameters",), message, BOTH, at="key")
-
-
-def _check_relora(asked: Asked) -> None:
-    draft = asked.draft
-    if asked.lacks("jagged_restart_steps"):
-        message = "'relora' needs 'jagged_restart_steps': when the adapter is begun anew"
-        draft.report(("relora",), message, "add 'jagged_restart_steps: 200'", at="key")
-    if asked.lacks("adapter"):
-        message = "'relora' begins an adapter anew, and there is none"
-        draft.report(("relora",), message, "add 'adapter: lora'", at="key")
-    for key in ("fsdp_config", "deepspeed"):
-        if asked.value(key):
-            message = f"'relora' adds the adapter into weights that '{key}' cuts into pieces"
-            draft.report(("relora",), message, BOTH, at="key")
-    if asked.value("lr_scheduler") == "one_cycle":
-        message = "'lr_scheduler: one_cycle' cannot begin anew with each adapter of 'relora'"
-        draft.report(("lr_scheduler",), message, "use 'lr_scheduler: cosine'")
+    if asked.value("unfrozen_parameters"):
+        message = "'unfrozen_parameters' has no place beside an adapter, which leaves the model's own weights as they are"
+        fix = "use 'lora_modules_to_save' for layers that train whole, or remove 'adapter'"
+        draft.report(("unfrozen_parameters",), message, fix, at="key")
 
 
 def _warn_without_adapter(asked: Asked) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
+from ft_core.config.parameter_patterns import why_unreadable
 from ft_core.config.schema.topic import Topic
 from ft_core.config.schema.values import (
     Choice,
@@ -15,7 +17,22 @@ from ft_core.config.schema.values import (
     Text,
     TextList,
     Whole,
+    rejected,
 )
+
+
+@dataclass(frozen=True)
+class ParameterPatterns(TextList):
+    """Names of weights as regular expressions, with slices."""
+
+    def check(self, value: object) -> tuple[str, ...] | str:
+        """Return the patterns."""
+        patterns = super().check(value)
+        for index, pattern in enumerate(patterns):
+            if wrong := why_unreadable(pattern):
+                raise rejected(f"cannot be read: {wrong}", "write a name such as lm_head.weight", index)
+        return patterns
+
 
 IMAGES = Planned("remove it: only text is trained on")
 PLACEMENT = Planned("remove it: the whole model is on each device")
@@ -75,11 +92,11 @@ class ModelKeys(Topic):
 
     unfrozen_parameters: Annotated[
         tuple[str, ...] | None,
-        TextList(),
-        Planned("remove it to train all weights, or use 'adapter: lora' with lora_target_modules"),
+        ParameterPatterns(),
     ] = None
-    """Regular expressions: only the parameters whose names match one are trained, all others are frozen. A slice at the
-    end, as in ``lm_head.weight$[:32000]``, takes only these rows.
+    """Regular expressions: only the weights whose names begin with one are trained, all others stay as they are. A dot
+    stands for itself but in ``.*`` and ``.+``. A slice at the end, as in ``lm_head.weight$[:32000]``, takes only these
+    rows, which are not decayed.
     Example: ``unfrozen_parameters: [lm_head.weight, 'model.layers.(30|31).']``."""
 
     reinit_weights: Annotated[
@@ -104,10 +121,10 @@ class ModelKeys(Topic):
     Example: ``max_memory: {cpu: 64GiB}``."""
 
     gpu_memory_limit: Annotated[
-        int | str | None, Either((Whole(minimum=1), Text("a text such as 20GiB"))), PLACEMENT
+        int | str | None, Either((Whole(minimum=1), Text("a text such as 20GiB")))
     ] = None
-    """How much memory of each GPU the weights may take, in GiB or as a text with its unit; what is above stays in the
-    processor's memory. Example: ``gpu_memory_limit: 20GiB``."""
+    """How much memory of each GPU a merge may take, in GiB or as a text with its unit. Adapters are merged in the
+    processor's memory alone, so every limit is kept. Example: ``gpu_memory_limit: 20GiB``."""
 
     low_cpu_mem_usage: Annotated[
         bool, Flag(), Planned("remove it: Transformers always loads the weights so")

@@ -89,7 +89,7 @@ def test_a_wrong_value_brings_no_second_complaint(found, lines, expected):
         "load_in_4bit: false\nload_in_8bit: null\nsample_packing: false\nrl:\nearly_stopping_patience:",
         "adapter: lora\nlora_r: 8\npeft_use_dora: true",
         "gradient_checkpointing_kwargs: {}\nmax_steps: 5",
-        "adapter: lora\nunfrozen_parameters: [lm_head]",
+        "unfrozen_parameters: [lm_head]",
         "do_bench_eval: true\neval_steps: 5",
         "test_datasets: [{path: a/b, type: alpaca}]\neval_steps: 5",
         "optimizer: adamw_bnb_8bit",
