@@ -1,6 +1,6 @@
 """CORRECTNESS 2, 3 and 4: a packed document is computed as if it were alone, in every family and in train mode.
 
-Models are tiny and random; their windows are shorter than the documents, so that a window counts too.
+Models are tiny and random (`tests.conformance.families`); windows are shorter than the documents, so that a window counts too.
 """
 
 from __future__ import annotations
@@ -19,69 +19,41 @@ from ft_core.data.collate import PackCollator
 from ft_core.errors import ModelError
 from ft_core.models.attention import isolation
 from ft_core.train.isolation import check_isolation, leaked_share, model_inputs
+from tests.conformance.families import FALCON, HEADS, SHAPES, WIDE, WINDOW
 
 VOCABULARY = 96
 CPU = torch.device("cpu")
-WIDE = {
-    "hidden_size": 32,
-    "intermediate_size": 64,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "max_position_embeddings": 128,
-}
-WINDOW = {**WIDE, "sliding_window": 4, "layer_types": ["sliding_attention", "full_attention"]}
-HEADS = {"head_dim": 8}
-EXPERTS = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16}
-GPT = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 128}
 OLD_FALCON = ["falcon"] if Version(transformers.__version__) < Version("5.24") else []
 """Transformers 5.24 keeps its documents apart by positions; before it, they leaked."""
 
-FALCON = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
-
 KEPT_APART: dict[str, tuple[dict[str, Any], str]] = {
-    "llama": (WIDE, "sdpa eager"),
-    "mistral": ({**WIDE, "sliding_window": 4}, "sdpa eager"),
-    "mixtral": ({**WIDE, "num_local_experts": 4}, "sdpa eager"),
-    "qwen2": (WIDE, "sdpa eager"),
-    "qwen2_moe": ({**WIDE, **EXPERTS, "shared_expert_intermediate_size": 16}, "sdpa eager"),
-    "qwen3": ({**WIDE, **HEADS}, "sdpa eager"),
-    "qwen3_moe": ({**WIDE, **HEADS, **EXPERTS}, "sdpa eager"),
-    "gemma": ({**WIDE, **HEADS}, "sdpa eager"),
-    "gemma2": ({**WINDOW, **HEADS}, "eager"),
-    "gemma3_text": ({**WINDOW, **HEADS}, "sdpa eager"),
-    "phi": (WIDE, "sdpa eager"),
-    "phi3": (WIDE, "sdpa eager"),
-    "smollm3": (WIDE, "sdpa eager"),
-    "starcoder2": (WIDE, "sdpa eager"),
-    "stablelm": (WIDE, "sdpa eager"),
-    "gpt_neox": (WIDE, "sdpa eager"),
-    "gpt2": (GPT, "sdpa eager"),
-    "gptj": ({**GPT, "rotary_dim": 4}, "eager"),
-    "falcon": (FALCON, "sdpa eager"),
-    "mpt": ({"d_model": 32, "n_heads": 4, "n_layers": 2, "max_seq_len": 128}, "eager"),
-    "opt": ({**WIDE, "word_embed_proj_dim": 32, "ffn_dim": 64}, "sdpa eager"),
-}
-JAMBA = {
-    **WIDE,
-    "num_hidden_layers": 4,
-    "attn_layer_period": 4,
-    "attn_layer_offset": 2,
-    "num_experts": 2,
-    "use_mamba_kernels": False,
-    "mamba_d_state": 4,
+    family: (dict(SHAPES[family]), names)
+    for family, names in {
+        "llama": "sdpa eager",
+        "mistral": "sdpa eager",
+        "mixtral": "sdpa eager",
+        "qwen2": "sdpa eager",
+        "qwen2_moe": "sdpa eager",
+        "qwen3": "sdpa eager",
+        "qwen3_moe": "sdpa eager",
+        "gemma": "sdpa eager",
+        "gemma2": "eager",
+        "gemma3_text": "sdpa eager",
+        "phi": "sdpa eager",
+        "phi3": "sdpa eager",
+        "smollm3": "sdpa eager",
+        "starcoder2": "sdpa eager",
+        "stablelm": "sdpa eager",
+        "gpt_neox": "sdpa eager",
+        "gpt2": "sdpa eager",
+        "gptj": "eager",
+        "falcon": "sdpa eager",
+        "mpt": "eager",
+        "opt": "sdpa eager",
+    }.items()
 }
 REFUSED: dict[str, dict[str, Any]] = {
-    "jamba": JAMBA,
-    "rwkv": {
-        "hidden_size": 32,
-        "num_hidden_layers": 2,
-        "attention_hidden_size": 32,
-        "intermediate_size": 64,
-        "context_length": 128,
-    },
-    "mamba": {"hidden_size": 32, "num_hidden_layers": 2, "state_size": 4},
-    "bloom": {"hidden_size": 32, "n_layer": 2, "n_head": 4},
+    **{family: dict(SHAPES[family]) for family in ("jamba", "rwkv", "mamba", "bloom")},
     "falcon": {**FALCON, "alibi": True},
     "gpt_oss": {**WINDOW, **HEADS, "num_local_experts": 4, "num_experts_per_tok": 2},
 }
@@ -208,7 +180,7 @@ def test_a_model_that_isolates_passes_the_check_before_training(family: str, how
 
 def test_a_model_that_leaks_is_found_out_before_training() -> None:
     """As a family that nobody has looked at would be, or one that a new version of Transformers changed."""
-    model = build("mpt", KEPT_APART["mpt"][0], "eager")
+    model = build("mpt", {**KEPT_APART["mpt"][0], "d_model": 32}, "eager")
     with pytest.raises(ModelError) as error:
         check(model, "positions")
     assert str(error.value.message).startswith(

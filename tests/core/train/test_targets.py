@@ -12,7 +12,8 @@ import torch
 from ft_core.train import targets
 from ft_core.train.loss import summed_loss
 from ft_core.train.targets import Head, find_head, target_loss
-from tests.conformance.test_isolation import GPT, HEADS, VOCABULARY, WIDE, WINDOW, build
+from tests.conformance.families import GPT, HEADS, WIDE, WINDOW
+from tests.conformance.test_isolation import VOCABULARY, build
 
 CAPPED = {**WINDOW, **HEADS, "final_logit_softcapping": 5.0}
 FAMILIES: dict[str, tuple[dict[str, Any], str]] = {
