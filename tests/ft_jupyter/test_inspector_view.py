@@ -114,7 +114,7 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
         event.wait(60)
         return load_tokenizer(config)
 
-    monkeypatch.setattr(engine, "load_tokenizer", load)
+    monkeypatch.setattr(engine, "open_tokenizer", load)
     yield event
     event.set()
 
@@ -167,7 +167,7 @@ def test_a_tokenizer_that_is_not_there_is_a_sentence(
     def load(_: object) -> None:
         raise ModelError("There is no tokenizer.", "Name one.")
 
-    monkeypatch.setattr(engine, "load_tokenizer", load)
+    monkeypatch.setattr(engine, "open_tokenizer", load)
     page = opened(yaml)
     content, _ = page.ask("sample", place=0, sample=0)
     assert (content["type"], content["message"], content["fix"]) == (

@@ -25,7 +25,7 @@ from ft_core.inspection.parity import parity_check
 from ft_core.inspection.rows import Batch, RowList, batches
 from ft_core.inspection.scanner import PlacedRow, Scanner
 from ft_core.inspection.search import line_matcher, matcher
-from ft_core.models import load_tokenizer
+from ft_core.models.kept_tokenizer import open_tokenizer
 
 if TYPE_CHECKING:
     from ft_core.config import Config
@@ -120,7 +120,7 @@ Find = Callable[[Batch], Any]
 
 
 def _scan(share: Share, rows: RowList) -> Find:
-    tokenizer = load_tokenizer(share.config)
+    tokenizer = open_tokenizer(share.config)
     scanners = [Scanner(DatasetLook(share.config, each.dataset, tokenizer)) for each in rows.datasets]
     reader = _Reader(rows)
 
@@ -153,7 +153,7 @@ def _search(share: Share, rows: RowList) -> Find:
 
 
 def _parity(share: Share, rows: RowList) -> Find:
-    tokenizer = load_tokenizer(share.config)
+    tokenizer = open_tokenizer(share.config)
     looks = [DatasetLook(share.config, each.dataset, tokenizer) for each in rows.datasets]
     reader = _Reader(rows)
     checks = [parity_check(share.config, tokenizer, each.dataset) for each in rows.datasets]

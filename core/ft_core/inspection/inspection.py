@@ -31,7 +31,7 @@ from ft_core.inspection.rows import RowList
 from ft_core.inspection.scan import Columns, ScanTable
 from ft_core.inspection.summary import Summary
 from ft_core.inspection.what_if import changed
-from ft_core.models import load_tokenizer
+from ft_core.models.kept_tokenizer import open_tokenizer
 from ft_core.models.tokenizer import pad_token_id
 
 if TYPE_CHECKING:
@@ -97,19 +97,19 @@ class Inspection:
 
     @property
     def tokenizer(self) -> PreTrainedTokenizerBase:
-        """The tokenizer, loaded when it is first needed: a second or two, most of it for the libraries.
+        """The tokenizer, opened when it is first needed: seconds where it is not kept yet, most of it for the libraries.
 
         Raises
         ------
         ModelError, MissingExtra
-            As `ft_core.models.load_tokenizer`.
+            As `ft_core.models.kept_tokenizer.open_tokenizer`.
         """
         with self._loading:
             return self._tokenizer
 
     @cached_property
     def _tokenizer(self) -> PreTrainedTokenizerBase:
-        return load_tokenizer(self.config)
+        return open_tokenizer(self.config)
 
     @cached_property
     def _looker(self) -> Looker:
@@ -292,6 +292,6 @@ class Inspection:
         config = changed(self.config, changes)
         other = Inspection(config, self.rows.of_config(config))
         if "_tokenizer" in vars(self):
-            # Loading one takes a second, and no key that can be tried out says which it is.
+            # Loading one may take seconds, and no key that can be tried out says which it is.
             other._tokenizer = self._tokenizer
         return other
