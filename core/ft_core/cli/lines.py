@@ -30,6 +30,8 @@ def line_of(event: Event) -> str | None:
             line = f"sample at step {step}: {written if len(written) <= 200 else written[:199] + '…'}"
         case {"type": "tracker", "name": str(name), "address": str(address)}:
             line = f"reports to {name}: {address}"
+        case {"type": "restart", "step": int(step), "number": int(number)}:
+            line = f"restart {number} after step {step}: the adapter is added into the model and begun anew"
         case {"type": "checkpoint", "path": str(path)}:
             line = f"saved {path}"
         case {"type": "warning", "message": str(message)}:

@@ -76,7 +76,7 @@ class Models:
     @contextmanager
     def using(self, which: Which) -> Generator[PreTrainedModel]:
         """Give the model that is asked, loading it if need be."""
-        if which == "base" and self._source.adapter:
+        if which == "base" and self._source.adapter and self._source.changed_base is None:
             model = cast("Any", self._loaded["tuned"])
             with model.disable_adapter():
                 yield model
@@ -87,7 +87,9 @@ class Models:
 
     def _load(self, which: Which) -> PreTrainedModel:
         source = self._source
-        whole = source.tuned if which == "tuned" and not source.adapter else source.base
+        whole = source.base
+        if which == "tuned":
+            whole = (source.changed_base or source.base) if source.adapter else source.tuned
         model = self._from_pretrained(str(whole), source.revision if whole == source.base else None)
         if which == "tuned" and source.adapter:
             model = put_adapter_on(model, self.tokenizer, str(source.tuned))

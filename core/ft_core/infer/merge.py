@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -148,6 +148,8 @@ def merge(
         The run has saved nothing yet, or there is something at `out` already.
     """
     found = source if isinstance(source, Source) else find_source(source)
+    if found.changed_base is not None:
+        found = replace(found, base=found.changed_base, changed_base=None, revision=None)
     if not found.adapter or found.tuned is None:
         raise ModelError(
             f"'{found.tuned or found.base}' is no adapter: there is nothing to merge.",

@@ -73,8 +73,8 @@ def merge_weights(request: dict[str, Any], tell: Tell) -> dict[str, Any]:
     import torch
 
     from ft_core.config import load_config
-    from ft_core.infer.add_adapter import add_adapter
     from ft_core.infer.load import source_tokenizer
+    from ft_core.models.add_adapter import add_adapter
     from ft_core.models.dequantise import whole_model
     from ft_core.models.quantise import quantised_base
     from ft_core.train.saving import publish

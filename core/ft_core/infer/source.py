@@ -11,7 +11,7 @@ from ft_core.config import Config, load_config
 from ft_core.errors import ModelError, RunError
 from ft_core.models.source import check_base_model
 from ft_core.runs import Run
-from ft_core.train.saving import list_checkpoints
+from ft_core.train.saving import RELORA, list_checkpoints
 
 Which = Literal["tuned", "base"]
 
@@ -26,6 +26,8 @@ class Source:
         Folder or hub id of the model before tuning; None where it is gone and the tuned one is whole without it.
     tuned
         Folder of the tuned adapter or model; None for a model that no run has tuned.
+    changed_base
+        Folder of the model that the adapter is on, where that is no longer `base` (``relora``).
     adapter
         Whether `tuned` is an adapter, which needs its base.
     config
@@ -38,6 +40,7 @@ class Source:
 
     base: str | None
     tuned: str | None = None
+    changed_base: str | None = None
     adapter: bool = False
     config: str | None = None
     revision: str | None = None
@@ -97,6 +100,7 @@ def _of_run(run: Run) -> Source:
     return Source(
         base=config.base_model if adapter or _is_there(config) else None,
         tuned=str(weights),
+        changed_base=_changed_base(weights),
         adapter=adapter,
         config=str(resolved),
         revision=config.revision_of_model,
@@ -136,7 +140,12 @@ def _of_adapter(folder: Path) -> Source:
             f"The adapter '{folder}' does not say which model it belongs to.",
             "Set base_model_name_or_path in its adapter_config.json.",
         )
-    return Source(str(base), tuned=str(folder), adapter=True)
+    return Source(str(base), tuned=str(folder), changed_base=_changed_base(folder), adapter=True)
+
+
+def _changed_base(weights: Path) -> str | None:
+    """Return the folder of the base that the restarts of a run have changed, where its checkpoint holds one."""
+    return str(weights / RELORA) if (weights / RELORA).is_dir() else None
 
 
 def _is_there(config: Config) -> bool:

@@ -106,11 +106,15 @@ def _load(
 ) -> PreTrainedModel | PeftModel:
     """Return the model as a run has it when it evaluates."""
     from ft_core.models.load import fit_embeddings, load_model
+    from ft_core.train.saving import RELORA
 
     device = "cuda:0" if hardware.kind == "cuda" else None
     adapter = weights is not None and (weights / "adapter_config.json").is_file()
-    if weights is not None and not adapter:
-        config = config.model_copy(update={"base_model": str(weights), "revision_of_model": None})
+    whole = weights
+    if weights is not None and adapter:
+        whole = weights / RELORA if (weights / RELORA).is_dir() else None
+    if whole is not None:
+        config = config.model_copy(update={"base_model": str(whole), "revision_of_model": None})
     model = load_model(config, device, hardware=hardware)
     fit_embeddings(model, config, changes)
     if weights is not None and adapter:

@@ -149,6 +149,8 @@ def estimate_memory(
 
     if base_bytes is None:
         base_bytes = (parameters - trainable) * precision.weight_bytes
+    if config.relora and kind != "cuda" and precision.weights != "fp32":
+        base_bytes += (parameters - trainable) * 4  # exact weights, which a GPU leaves in the host's memory
     spread = _SPREAD.get(kind, 1.0)
     of_hidden, of_intermediate = _KEPT[bool(config.adapter), compute_bytes]
     layer = tokens * (of_hidden * hidden + of_intermediate * intermediate)
@@ -198,6 +200,8 @@ def _optimizer_bytes(config: Config) -> float:
 def checkpoint_bytes(config: Config, *, parameters: int, trainable: int) -> int:
     """Return the size of one checkpoint on disk: the trained weights in fp32 and the optimizer's state."""
     saved = trainable if config.adapter else parameters
+    if config.relora:
+        saved += parameters  # the base as the restarts have changed it
     return round(saved * 4 + trainable * _optimizer_bytes(config))
 
 

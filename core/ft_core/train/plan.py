@@ -428,8 +428,10 @@ def _tuned(config: Config, quantised: Quantised | None) -> str:
         return "full fine-tune"
     targets = target_modules(config)
     kind = "DoRA" if config.peft_use_dora else "rsLoRA" if config.peft_use_rslora else "LoRA"
+    anew = f", begun anew every {config.jagged_restart_steps} steps" if config.relora else ""
     base = f", base in {quantised.words}" if quantised else ""
-    return f"{kind} r={config.lora_r} on {targets if isinstance(targets, str) else ', '.join(targets)}{base}"
+    where = targets if isinstance(targets, str) else ", ".join(targets)
+    return f"{kind} r={config.lora_r} on {where}{base}{anew}"
 
 
 def _parameters(config: Config, tokens: TokenPlan) -> tuple[int | None, int | None]:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 CHECKPOINT = "checkpoint-"
 
+RELORA = "relora"
+"""The folder in a checkpoint that holds the base as the restarts of ``relora`` have changed it, in fp32."""
+
 
 def list_checkpoints(folder: Path) -> list[Path]:
     """Return the checkpoints in `folder`, oldest step first."""

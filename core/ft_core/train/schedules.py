@@ -6,12 +6,16 @@ Each gives a factor of the largest learning rate, of every parameter group alike
   on; with ``lr_quadratic_warmup`` it rises as a parabola;
 * ``rex`` falls slowly at first and fast at the end;
 * ``one_cycle`` is torch's OneCycleLR, which moves the momentum too.
+
+``jagged_restart_steps`` multiplies any of them that is a function of the step by a second factor, which falls before each
+restart and rises after it.
 """
 
 from __future__ import annotations
 
 import inspect
 import math
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +29,8 @@ if TYPE_CHECKING:
 
 OWN_SCHEDULES = ("rex", "one_cycle")
 """Values of ``lr_scheduler`` that transformers does not know."""
+
+_RESTART_FLOOR = 0.001  # Axolotl's: a rate of zero would make the first step after a restart do nothing
 
 
 def make_schedule(config: Config, optimizer: Optimizer, total: int, *, warmup: int) -> LRScheduler:
@@ -46,6 +52,15 @@ def make_schedule(config: Config, optimizer: Optimizer, total: int, *, warmup: i
     ModelError
         ``lr_scheduler_kwargs`` names an argument that the schedule does not take.
     """
+    schedule = _smooth_schedule(config, optimizer, total, warmup)
+    if config.jagged_restart_steps is not None:
+        made: Any = schedule
+        made.lr_lambdas = [partial(_jagged, smooth, config) for smooth in made.lr_lambdas]
+    return schedule
+
+
+def _smooth_schedule(config: Config, optimizer: Optimizer, total: int, warmup: int) -> LRScheduler:
+    """Return the schedule that ``lr_scheduler`` names."""
     from torch.optim.lr_scheduler import LambdaLR
 
     name, floor = config.lr_scheduler, config.cosine_min_lr_ratio or 0.0
@@ -125,6 +140,45 @@ def rex_factor(step: int, *, warmup: int, total: int, floor: float = 0.0) -> flo
         return step / warmup
     left = max(0, total - step) / max(1, total - warmup)
     return floor + (1 - floor) * left / (0.1 + 0.9 * left)
+
+
+def restart_factor(step: int, *, every: int, warmup: int, anneal: int, floor: float) -> float:
+    """Return the factor of `step` where something begins anew each `every` steps: down before a restart, and up after it.
+
+    Parameters
+    ----------
+    step
+        Optimizer steps that were made.
+    every
+        Steps from one restart to the next.
+    warmup, anneal
+        Steps of the rise and of the fall; a fall of one step ends where it begins.
+    floor
+        The lowest factor.
+
+    >>> [restart_factor(step, every=5, warmup=2, anneal=3, floor=0.0) for step in (0, 2, 5, 6, 7)]
+    [1.0, 1.0, 0.0, 0.5, 1.0]
+    >>> [round(restart_factor(step, every=5, warmup=2, anneal=3, floor=0.0), 2) for step in (3, 4, 8, 9)]
+    [0.67, 0.33, 0.67, 0.33]
+    """
+    since, left, share = step % every, every - step % every, 1.0
+    if step >= every and since < warmup:
+        share = since / warmup
+    elif left < anneal:
+        share = left / anneal
+    return floor + (1 - floor) * share
+
+
+def _jagged(smooth: Callable[[int], float], config: Config, step: int) -> float:
+    """Return the factor of a step between restarts."""
+    assert config.jagged_restart_steps is not None
+    return smooth(step) * restart_factor(
+        step,
+        every=config.jagged_restart_steps,
+        warmup=config.jagged_restart_warmup_steps,
+        anneal=config.jagged_restart_anneal_steps,
+        floor=config.cosine_min_lr_ratio or _RESTART_FLOOR,
+    )
 
 
 def _one_cycle(config: Config, optimizer: Optimizer, total: int, warmup: int) -> LRScheduler:

@@ -24,11 +24,13 @@ from torch.utils.data import DataLoader
 from transformers import Trainer
 from transformers.trainer_callback import PrinterCallback
 
+from ft_core.errors import ModelError
 from ft_core.train.batches import RankBatches, Rows
 from ft_core.train.callbacks import RunCallback
 from ft_core.train.isolation import check_isolation, model_inputs
 from ft_core.train.loss import count_targets, count_tokens, token_mean_loss
-from ft_core.train.saving import CHECKPOINT, list_checkpoints, publish, save_weights
+from ft_core.train.relora import Relora
+from ft_core.train.saving import CHECKPOINT, RELORA, list_checkpoints, publish, save_weights
 from ft_core.train.stopping import best_checkpoint
 from ft_core.train.stream_batches import StreamedRows
 from ft_core.train.targets import Head, find_head, target_loss
@@ -103,6 +105,7 @@ class RunTrainer(Trainer):
         )
         self.remove_callback(PrinterCallback)
         self.run_callback = run_callback
+        self.relora: Relora | None = None
         self._tokenizer = tokenizer
         self._train_rows = train
         self._eval_rows = evaluation
@@ -272,6 +275,21 @@ class RunTrainer(Trainer):
             folder = output_dir or str(self.args.output_dir)
             save_weights(model, folder, state_dict=state_dict)
             self._tokenizer.save_pretrained(folder)
+            if self.relora is not None:
+                self.relora.save(Path(folder))
+
+    def _load_from_checkpoint(
+        self, resume_from_checkpoint: str, model: torch.nn.Module | None = None
+    ) -> None:
+        """Load the weights of a checkpoint, and the base beside them where restarts have changed it."""
+        super()._load_from_checkpoint(resume_from_checkpoint, model)
+        if self.relora is not None:
+            self.relora.load(Path(resume_from_checkpoint))
+        elif (Path(resume_from_checkpoint) / RELORA).is_dir():
+            raise ModelError(
+                f"The adapter in '{resume_from_checkpoint}' is on a base that 'relora' has changed.",
+                "Set relora: true and the jagged_restart_steps that it was trained with.",
+            )
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
         """Write a checkpoint aside, rename it into place, and remove the oldest ones beyond the limit."""

@@ -11,7 +11,7 @@ import traceback
 import warnings
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ft_core.config import Config, load_config
 from ft_core.data.preference import Preferences, load_preferences, method_of
@@ -90,11 +90,13 @@ def _train(config: Config, directory: Path, writer: RunWriter | None, interrupts
     from ft_core.models.tokenizer import load_vocabulary
     from ft_core.train.generations import Generations
     from ft_core.train.loggers.reporting import Reporting
+    from ft_core.train.relora import Relora
     from ft_core.train.stopping import StoppingCallback
     from ft_core.train.stream_batches import StreamedRows, tell_stream
 
     tokenizer, changes = load_vocabulary(config)
     model = _load(config, hardware, changes)
+    relora = Relora(config, cast("PeftModel", model), writer) if config.relora else None
     _phase(writer, "tokenizing")
     stop = EarlyStop(directory, writer, interrupts)
     samples = _tokenize(config, tokenizer, writer, stop)
@@ -108,6 +110,9 @@ def _train(config: Config, directory: Path, writer: RunWriter | None, interrupts
     if not stopped:
         if lays_end_to_end(config):
             trainer.check_isolation(choose_precision(config, hardware).compute)
+        if relora is not None:
+            trainer.relora = relora
+            trainer.add_callback(relora)
         stopping = StoppingCallback(config, writer)
         trainer.add_callback(stopping)
         with Reporting(config, writer, callback, model) as reporting:
@@ -331,10 +336,13 @@ def _save(
             # The template that was trained, so that whoever loads the model asks it in the words it knows.
             first = next(dataset for dataset in config.datasets if dataset.type == "chat_template")
             tokenizer.chat_template = resolve_template(config, tokenizer, first).text
-        whole_model = None if config.adapter else torch_dtype(choose_precision(config, hardware).compute)
-        save_final(
-            trainer.accelerator.unwrap_model(trainer.model), tokenizer, directory / FINAL, dtype=whole_model
-        )
+        model = trainer.accelerator.unwrap_model(trainer.model)
+        dtype = torch_dtype(choose_precision(config, hardware).compute)
+        if trainer.relora is not None:
+            model = trainer.relora.whole_model()
+        elif config.adapter:
+            dtype = None
+        save_final(model, tokenizer, directory / FINAL, dtype=dtype)
         if config.output_dir is not None:
             copy_to(directory / FINAL, Path(config.output_dir))
     trainer.accelerator.wait_for_everyone()

@@ -462,7 +462,6 @@ def test_what_is_wrong_with_an_older_form_is_told_of_it(errors, required, line, 
 @pytest.mark.parametrize(
     ("line", "new"),
     [
-        ("relora_steps: 10", "relora"),
         ("fsdp: [full_shard]", "fsdp_config"),
     ],
 )

@@ -23,12 +23,12 @@ from transformers import (
 
 from ft_core.config import Config, load_config
 from ft_core.errors import ModelError, RunError
-from ft_core.infer.add_adapter import add_adapter
 from ft_core.infer.load import Models
 from ft_core.infer.merge import Merged, merge, source_of_config
 from ft_core.infer.merging import merge_weights
 from ft_core.infer.source import find_source
 from ft_core.models import apply_adapter, load_model
+from ft_core.models.add_adapter import add_adapter
 from ft_core.models.load import fit_embeddings
 from ft_core.models.tokenizer import load_vocabulary
 from ft_core.runs import Run, RunWriter, create_run

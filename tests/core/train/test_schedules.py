@@ -34,6 +34,8 @@ def wave(share: float) -> float:
 
 
 RISE, FALL = [0, 1 / 2], [share / 8 for share in range(9)]
+LOWEST = 0.001
+RESTARTS = {"jagged_restart_steps": 4, "jagged_restart_warmup_steps": 1, "jagged_restart_anneal_steps": 2}
 
 
 @pytest.mark.parametrize(
@@ -69,6 +71,24 @@ RISE, FALL = [0, 1 / 2], [share / 8 for share in range(9)]
         (
             {"lr_scheduler": "rex", "cosine_min_lr_ratio": 0.2},
             RISE + [0.2 + 0.8 * (1 - share) / (0.1 + 0.9 * (1 - share)) for share in FALL],
+        ),
+        # Down to a thousandth before step 4 and 8, and up after them; the first steps are the warmup's.
+        (
+            {"lr_scheduler": "constant_with_warmup", **RESTARTS},
+            [*RISE, 1, LOWEST + (1 - LOWEST) / 2, LOWEST, 1, 1, LOWEST + (1 - LOWEST) / 2, LOWEST, 1, 1],
+        ),
+        (
+            {"lr_scheduler": "cosine", **RESTARTS, "jagged_restart_anneal_steps": 1},
+            [*RISE, *(wave(s) * (LOWEST if step in (2, 6) else 1) for step, s in enumerate(FALL))],
+        ),
+        (
+            {
+                "lr_scheduler": "constant",
+                "cosine_min_lr_ratio": 0.25,
+                **RESTARTS,
+                "jagged_restart_warmup_steps": 2,
+            },
+            [1, 1, 1, 0.625, 0.25, 0.625, 1, 0.625, 0.25, 0.625, 1],
         ),
     ],
     ids=lambda value: " ".join(map(str, value.values())) if isinstance(value, dict) else "",

@@ -24,6 +24,11 @@ def train_and_tell(self: RunTrainer, *arguments: Any, **settings: Any) -> Any:
         "backend": torch.distributed.get_backend(),
         "wrapper": type(self.model_wrapped).__name__,
     }
+    if "weights" in sys.argv:
+        unwrapped = self.accelerator.unwrap_model(self.model)
+        facts["weights"] = {
+            name: weight.double().sum().item() for name, weight in unwrapped.named_parameters()
+        }
     (directory / f"facts-{os.environ['RANK']}.json").write_text(json.dumps(facts))
     return output
 

@@ -19,6 +19,7 @@ from ft_core.config.checks.model import check_model
 from ft_core.config.checks.optimizer import check_optimizer
 from ft_core.config.checks.preference import check_preference
 from ft_core.config.checks.quantization import check_quantization
+from ft_core.config.checks.restarts import check_restarts
 from ft_core.config.checks.saving import check_saving
 from ft_core.config.checks.schedule import check_schedule
 from ft_core.config.checks.sequence import check_sequence
@@ -34,6 +35,7 @@ CHECKS = (
     check_data,
     check_sequence,
     check_adapter,
+    check_restarts,
     check_quantization,
     check_optimizer,
     check_batch,

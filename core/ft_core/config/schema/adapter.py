@@ -32,7 +32,6 @@ INITS = ("gaussian", "orthogonal")
 PLANNED_INITS = ("pissa", "olora", "loftq", "eva", "corda")
 
 SAME_RESULT = Planned("remove it: results are the same; only speed differs")
-NO_RESTARTS = Planned("remove it: one adapter is trained from beginning to end")
 ONE_RANK = Planned("remove it: every layer's adapter has the same rank and strength")
 
 
@@ -188,28 +187,30 @@ class AdapterKeys(Topic):
     )
     """Whether the adapter is added into the model's weights. Example: ``merge_lora: true``."""
 
-    relora: Annotated[bool, Flag(), NO_RESTARTS] = False
+    relora: Annotated[bool, Flag()] = False
     """Whether the adapter is added into the model's weights every jagged_restart_steps and a new one begun (ReLoRA, Lialin
-    et al. 2023, https://arxiv.org/abs/2307.05695): in sum a change of higher rank. Example: ``relora: true``."""
+    et al. 2023, https://arxiv.org/abs/2307.05695): in sum a change of higher rank. The tuned model is a whole one.
+    Example: ``relora: true``."""
 
-    jagged_restart_steps: Annotated[int | None, Whole(minimum=1), NO_RESTARTS] = None
-    """Steps from one restart to the next; the learning rate falls and rises again at each.
+    jagged_restart_steps: Annotated[int | None, Whole(minimum=1)] = None
+    """Steps from one restart to the next; the learning rate falls and rises again at each, with relora or without.
     Example: ``jagged_restart_steps: 200``."""
 
-    jagged_restart_warmup_steps: Annotated[int | None, Whole(minimum=0), NO_RESTARTS] = None
+    jagged_restart_warmup_steps: Annotated[int, Whole(minimum=0)] = 10
     """Steps over which the learning rate rises again after a restart. Example: ``jagged_restart_warmup_steps: 10``."""
 
-    jagged_restart_anneal_steps: Annotated[int | None, Whole(minimum=0), NO_RESTARTS] = None
-    """Steps over which the learning rate falls before a restart. Example: ``jagged_restart_anneal_steps: 10``."""
+    jagged_restart_anneal_steps: Annotated[int, Whole(minimum=0)] = 1
+    """Steps over which the learning rate falls before a restart; 1: it does not.
+    Example: ``jagged_restart_anneal_steps: 10``."""
 
-    relora_prune_method: Annotated[PruneMethod, Choice(get_args(PruneMethod)), NO_RESTARTS] = "magnitude"
+    relora_prune_method: Annotated[PruneMethod, Choice(get_args(PruneMethod))] = "magnitude"
     """Which values of the optimizer's state are set to 0 at a restart: the smallest (``magnitude``), some at ``random``, or
     nearly all of them (``reset``). Example: ``relora_prune_method: reset``."""
 
-    relora_prune_ratio: Annotated[float | None, Number(minimum=0, maximum=1), NO_RESTARTS] = None
+    relora_prune_ratio: Annotated[float | None, Number(minimum=0, maximum=1)] = None
     """Share of the optimizer's state that is set to 0 at a restart. Default: 0.9, and 0.999 for ``reset``.
     Example: ``relora_prune_ratio: 0.9``."""
 
-    relora_cpu_offload: Annotated[bool, Flag(), NO_RESTARTS] = False
+    relora_cpu_offload: Annotated[bool, Flag()] = False
     """Whether the adapter is merged on the processor at a restart, which takes less of the GPU's memory.
     Example: ``relora_cpu_offload: true``."""

@@ -69,46 +69,6 @@ ERRORS = [
         "add 'peft_layers_to_transform: [0, 1]', or remove the line",
         "adapter: lora\npeft_layers_pattern: [layers]\npeft_layers_to_transform: [0]",
     ),
-    (
-        "adapter: lora\nrelora: true",
-        5,
-        1,
-        "'relora' needs 'jagged_restart_steps': when the adapter is begun anew",
-        "add 'jagged_restart_steps: 200'",
-        "adapter: lora\nrelora: true\njagged_restart_steps: 50",
-    ),
-    (
-        "relora: true\njagged_restart_steps: 50",
-        4,
-        1,
-        "'relora' begins an adapter anew, and there is none",
-        "add 'adapter: lora'",
-        "adapter: qlora\nload_in_4bit: true\nrelora: true\njagged_restart_steps: 50",
-    ),
-    (
-        "adapter: lora\nrelora: true\njagged_restart_steps: 50\ndeepspeed: zero2.json",
-        5,
-        1,
-        "'relora' adds the adapter into weights that 'deepspeed' cuts into pieces",
-        "remove one of the two",
-        "adapter: lora\ndeepspeed: zero2.json",
-    ),
-    (
-        "adapter: lora\nrelora: true\njagged_restart_steps: 50\nfsdp_config: {offload_params: true}",
-        5,
-        1,
-        "'relora' adds the adapter into weights that 'fsdp_config' cuts into pieces",
-        "remove one of the two",
-        "adapter: lora\nfsdp_config: {offload_params: true}",
-    ),
-    (
-        "adapter: lora\nrelora: true\njagged_restart_steps: 50\nlr_scheduler: one_cycle",
-        7,
-        15,
-        "'lr_scheduler: one_cycle' cannot begin anew with each adapter of 'relora'",
-        "use 'lr_scheduler: cosine'",
-        "adapter: lora\nrelora: true\njagged_restart_steps: 50\nlr_scheduler: cosine",
-    ),
 ]
 
 WARNINGS = [

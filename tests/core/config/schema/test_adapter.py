@@ -87,8 +87,6 @@ def test_refused(complaint, line, message, fix):
         ("lora_on_cpu: true", "remove it"),
         ("lora_mlp_kernel: true", "remove it: results are the same; only speed differs"),
         ("lora_rank_pattern: {a: 1}", "remove it: every layer's adapter has the same rank and strength"),
-        ("relora: true", "remove it: one adapter is trained from beginning to end"),
-        ("jagged_restart_steps: 10", "remove it: one adapter is trained from beginning to end"),
     ],
 )
 def test_not_supported_yet(errors, required, line, fix):
