@@ -51,7 +51,9 @@ def derive(config: Config, given: Mapping[str, Any]) -> tuple[Config, dict[str, 
             imply("lora_r", rank, f"adapter is {config.adapter}")
         if config.lora_alpha is None:
             imply("lora_alpha", rank, "as lora_r, so that the adapter's output is not scaled")
-        if not config.lora_target_modules:
+        if not config.lora_target_modules and (
+            config.lora_target_linear or not config.lora_target_parameters
+        ):
             reason = (
                 "lora_target_linear is true"
                 if config.lora_target_linear

@@ -4,24 +4,72 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ft_core.config.derive import DEFAULT_RANK
 from ft_core.errors import ModelError
-from ft_core.models.targets import in_layers
+from ft_core.models.targets import (
+    ALL_LINEAR,
+    Adapted,
+    adaptable_names,
+    adapted,
+    in_layers,
+    trained_parameters,
+    unknown_names,
+    unknown_weights,
+    without_layer,
+)
 
 if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedModel
 
     from ft_core.config import Config
+    from ft_core.models.outline import Outline
 
 
 def target_modules(config: Config) -> str | tuple[str, ...]:
-    """Return what the adapter goes on: the names in the config, or ``all-linear``.
+    """Return what the adapter goes on: the names in the config, a regular expression, or ``all-linear``.
 
     Names beside ``lora_target_linear: true`` add nothing but what is no linear layer, and so have no adapter in PEFT.
     """
-    if config.lora_target_linear or not config.lora_target_modules:
+    if config.lora_target_linear:
         return "all-linear"
+    if not config.lora_target_modules:
+        # Parameters that are named alone are the only ones.
+        return () if config.lora_target_parameters else "all-linear"
     return config.lora_target_modules
+
+
+def adapted_by(config: Config, outline: Outline) -> Adapted:
+    """Return what the config's adapter goes on.
+
+    Raises
+    ------
+    re.error
+        The targets are no regular expression.
+    """
+    return adapted(
+        outline,
+        target_modules(config),
+        config.lora_modules_to_save or (),
+        target_parameters=config.lora_target_parameters or (),
+        layers=config.peft_layers_to_transform or (),
+        layers_pattern=config.peft_layers_pattern or (),
+    )
+
+
+def count_trained(config: Config, outline: Outline) -> int:
+    """Return how many parameters the config's adapter trains, without the rows of tokens."""
+    return trained_parameters(
+        outline,
+        rank=config.lora_r or DEFAULT_RANK,
+        target_modules=target_modules(config),
+        modules_to_save=config.lora_modules_to_save or (),
+        target_parameters=config.lora_target_parameters or (),
+        rank_pattern=config.lora_rank_pattern,
+        use_dora=config.peft_use_dora,
+        layers=config.peft_layers_to_transform or (),
+        layers_pattern=config.peft_layers_pattern or (),
+    )
 
 
 def apply_adapter(model: PreTrainedModel, config: Config, new_tokens: tuple[int, ...] = ()) -> PeftModel:
@@ -43,15 +91,21 @@ def apply_adapter(model: PreTrainedModel, config: Config, new_tokens: tuple[int,
     """
     from peft import LoraConfig, TaskType, get_peft_model
 
-    _check_targets(model, config)
-    rows = _token_rows(model, config, new_tokens)
+    from ft_core.models.skeleton import outline_of
+
+    outline = outline_of(model)
+    _check_targets(config, outline)
+    rows = _token_rows(config, outline, new_tokens)
     targets = target_modules(config)
     settings: dict[str, Any] = {
         "task_type": TaskType.SEQ_CLS if config.reward_model else TaskType.CAUSAL_LM,
         "r": config.lora_r,
         "lora_alpha": config.lora_alpha,
         "lora_dropout": config.lora_dropout,
-        "target_modules": targets if isinstance(targets, str) else list(targets),
+        "target_modules": targets if isinstance(targets, str) else list(targets) or None,
+        "target_parameters": list(config.lora_target_parameters or ()) or None,
+        "rank_pattern": dict(config.lora_rank_pattern or {}),
+        "alpha_pattern": dict(config.lora_alpha_pattern or {}),
         "modules_to_save": list(config.lora_modules_to_save) if config.lora_modules_to_save else None,
         "use_dora": config.peft_use_dora,
         "use_rslora": config.peft_use_rslora,
@@ -62,7 +116,7 @@ def apply_adapter(model: PreTrainedModel, config: Config, new_tokens: tuple[int,
         # A copy of the embedding that is trained stays the output head too: https://github.com/huggingface/peft/issues/2777
         settings["ensure_weight_tying"] = True
     if config.peft_layers_to_transform:
-        settings |= _chosen_layers(model, config)
+        settings |= _chosen_layers(config, outline)
     adapted = get_peft_model(model, LoraConfig(**settings))
     for weight in adapted.parameters():
         if weight.requires_grad:
@@ -71,7 +125,7 @@ def apply_adapter(model: PreTrainedModel, config: Config, new_tokens: tuple[int,
     return adapted
 
 
-def _chosen_layers(model: PreTrainedModel, config: Config) -> dict[str, Any]:
+def _chosen_layers(config: Config, outline: Outline) -> dict[str, Any]:
     """Return the settings that keep the adapter to the layers of ``peft_layers_to_transform``.
 
     Raises
@@ -79,10 +133,7 @@ def _chosen_layers(model: PreTrainedModel, config: Config) -> dict[str, Any]:
     ModelError
         The model has no such layers, or experts that adapters do not choose by layer.
     """
-    from ft_core.models.skeleton import outline_of
-
     layers, pattern = config.peft_layers_to_transform or (), config.peft_layers_pattern or ()
-    outline = outline_of(model)
     if outline.fusion is not None:
         raise ModelError(
             "peft_layers_to_transform cannot choose among the fused experts of this model.",
@@ -96,57 +147,44 @@ def _chosen_layers(model: PreTrainedModel, config: Config) -> dict[str, Any]:
             f"Its linear layers are called like '{next(iter(linear))}'; layers count from 0.",
         )
     settings: dict[str, Any] = {"layers_to_transform": list(layers), "layers_pattern": list(pattern) or None}
-    if isinstance(target_modules(config), str):
+    if target_modules(config) == ALL_LINEAR:
         # PEFT refuses to choose layers where the targets are a word.
-        settings["target_modules"] = list(dict.fromkeys(path.rsplit(".", 1)[-1] for path in linear))
+        settings["target_modules"] = adaptable_names(outline)
     return settings
 
 
-def module_names(model: PreTrainedModel) -> list[str]:
-    """Return the last part of every linear layer's name, each once, in the model's order."""
-    import torch
-    from transformers.pytorch_utils import Conv1D
-
-    names = (name for name, module in model.named_modules() if isinstance(module, (torch.nn.Linear, Conv1D)))
-    return list(dict.fromkeys(name.rsplit(".", 1)[-1] for name in names))
-
-
-def _token_rows(
-    model: PreTrainedModel, config: Config, new_tokens: tuple[int, ...]
-) -> dict[str, tuple[int, ...]]:
+def _token_rows(config: Config, outline: Outline, new_tokens: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
     """Return the rows that train beside the adapter, by the name of the module that holds them."""
-    from ft_core.models.skeleton import outline_of
     from ft_core.models.token_rows import refused_rows, token_rows
 
     if not new_tokens and not config.peft_trainable_token_indices:
         return {}
-    outline = outline_of(model)
     rows = token_rows(config, outline, new_tokens)
     for _, message, fix in refused_rows(config, outline, rows):
         raise ModelError(f"{message[0].upper()}{message[1:]}.", f"{fix[0].upper()}{fix[1:]}.")
     return rows
 
 
-def _check_targets(model: PreTrainedModel, config: Config) -> None:
-    """Raise a ModelError for each name in the config that no module has; PEFT only minds if none matches."""
-    every = [name for name, _ in model.named_modules()]
+def _check_targets(config: Config, outline: Outline) -> None:
+    """Raise a ModelError for each name in the config that the model does not have; PEFT only minds if none matches."""
     targets = target_modules(config)
-    unknown = (
-        [] if isinstance(targets, str) else [target for target in targets if not _matches(target, every)]
-    )
-    if unknown:
-        raise ModelError(
-            f"lora_target_modules names {', '.join(repr(name) for name in unknown)}, which this model does not have.",
-            f"Its linear layers are: {', '.join(module_names(model))}. Or write 'lora_target_linear: true' for all of them.",
-        )
-    lost = [name for name in config.lora_modules_to_save or () if not _matches(name, every)]
-    if lost:
-        raise ModelError(
-            f"lora_modules_to_save names {', '.join(repr(name) for name in lost)}, which this model does not have.",
-            f"Its last module names are: {', '.join(dict.fromkeys(n.rsplit('.', 1)[-1] for n in every if n))}.",
-        )
-
-
-def _matches(target: str, names: list[str]) -> bool:
-    """Say whether a module is called `target`, by whole dotted parts at its end."""
-    return any(name == target or name.endswith("." + target) for name in names)
+    linear = ", ".join(adaptable_names(outline))
+    fix = f"Its linear layers are: {linear}. Or write 'lora_target_linear: true' for all of them."
+    named: dict[str, list[str]] = {
+        "lora_target_modules": [] if isinstance(targets, str) else unknown_names(outline, targets),
+        "lora_target_parameters": unknown_weights(outline, config.lora_target_parameters or ()),
+        "lora_modules_to_save": unknown_names(outline, config.lora_modules_to_save or ()),
+    }
+    for key, unknown in named.items():
+        if unknown:
+            raise ModelError(
+                f"{key} names {', '.join(map(repr, unknown))}, which this model does not have.", fix
+            )
+    found = adapted_by(config, outline)
+    if not (found.modules or found.parameters or config.peft_layers_to_transform):
+        raise ModelError("lora_target_modules matches no layer of this model, so nothing would train.", fix)
+    for key in ("lora_rank_pattern", "lora_alpha_pattern"):
+        if lost := without_layer(found, getattr(config, key) or ()):
+            raise ModelError(
+                f"{key} has {', '.join(map(repr, lost))}, which fits no layer that has an adapter.", fix
+            )

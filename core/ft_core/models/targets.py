@@ -4,6 +4,8 @@ The rules, read off PEFT 0.21 (``tuners/tuners_utils.py``, ``utils/other.py``), 
 
 * ``all-linear`` is every linear layer but the output head;
 * a regular expression matches a module's whole dotted name; a name matches whole dotted parts at the end of one;
+* a parameter that is no layer is named by the dotted parts at the end of its name;
+* the rank of a layer is that of the first pattern that matches the end of its name, by whole dotted parts;
 * experts that the library holds fused are adapted as parameters where targets name them as they were before (`Fusion`);
 * nothing in a module that is saved whole has an adapter;
 * a module is saved whole if its name *ends* in one of the names, in the middle of a word too.
@@ -11,6 +13,7 @@ The rules, read off PEFT 0.21 (``tuners/tuners_utils.py``, ``utils/other.py``), 
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import math
 import re
@@ -46,6 +49,7 @@ def adapted(
     target_modules: str | Iterable[str],
     modules_to_save: Iterable[str] = (),
     *,
+    target_parameters: Sequence[str] = (),
     layers: Sequence[int] = (),
     layers_pattern: Sequence[str] = (),
 ) -> Adapted:
@@ -59,6 +63,8 @@ def adapted(
         ``all-linear``, a regular expression, or names.
     modules_to_save
         Names of modules that are trained whole beside the adapter.
+    target_parameters
+        Names of parameters that are no layers.
     layers, layers_pattern
         As for `in_layers`.
 
@@ -67,6 +73,19 @@ def adapted(
     re.error
         `target_modules` is no regular expression.
     """
+    found = _adapted_modules(outline, target_modules, modules_to_save, layers, layers_pattern)
+    named = {path: 1 for path in outline.weights if _ends_in(path, tuple(target_parameters))}
+    return dataclasses.replace(found, parameters={**named, **found.parameters})
+
+
+def _adapted_modules(
+    outline: Outline,
+    target_modules: str | Iterable[str],
+    modules_to_save: Iterable[str],
+    layers: Sequence[int],
+    layers_pattern: Sequence[str],
+) -> Adapted:
+    """Return what the target modules are, fused experts that they name among them."""
     saved = [re.compile(rf"(^|.*\.){name}($|\..*)") for name in modules_to_save]
     free = {
         path: module
@@ -108,6 +127,8 @@ def trained_parameters(
     rank: int,
     target_modules: str | Iterable[str],
     modules_to_save: Iterable[str] = (),
+    target_parameters: Sequence[str] = (),
+    rank_pattern: Mapping[str, int] | None = None,
     use_dora: bool = False,
     layers: Sequence[int] = (),
     layers_pattern: Sequence[str] = (),
@@ -123,21 +144,46 @@ def trained_parameters(
         The base model.
     rank
         Rank of the update.
-    target_modules, modules_to_save, layers, layers_pattern
+    target_modules, modules_to_save, target_parameters, layers, layers_pattern
         As for `adapted`.
+    rank_pattern
+        Ranks of some layers, by what their names end in.
     use_dora
         Whether each adapted layer also gets a magnitude vector.
     """
     saved = tuple(modules_to_save)
-    found = adapted(outline, target_modules, saved, layers=layers, layers_pattern=layers_pattern)
-    added = sum(
-        rank * module.per_rank + (module.outputs if use_dora else 0) for module in found.modules.values()
+    found = adapted(
+        outline,
+        target_modules,
+        saved,
+        target_parameters=target_parameters,
+        layers=layers,
+        layers_pattern=layers_pattern,
     )
-    shapes = outline.fusion.shapes if outline.fusion else {}
+    ranks = rank_pattern or {}
+    added = sum(
+        rank_of(path, ranks, rank) * module.per_rank + (module.outputs if use_dora else 0)
+        for path, module in found.modules.items()
+    )
     for name, factor in found.parameters.items():
-        *experts, rows, columns = shapes[name]
-        added += factor * rank * math.prod(experts) * (rows + columns)
+        *experts, rows, columns = outline.weights[name]
+        added += rank_of(name, ranks, factor * rank) * math.prod(experts) * (rows + columns)
     return added + sum(module.parameters for module in _saved_whole(outline, saved).values())
+
+
+def rank_of(path: str, ranks: Mapping[str, int], otherwise: int) -> int:
+    r"""Return the rank of a layer or a parameter.
+
+    >>> rank_of("model.layers.0.mlp.down_proj", {"up_proj": 4, r"0\.mlp\..*": 2, "down_proj": 3}, 8)
+    2
+    """
+    return next((rank for pattern, rank in ranks.items() if _pattern_fits(pattern, path)), otherwise)
+
+
+def without_layer(found: Adapted, patterns: Iterable[str]) -> list[str]:
+    """Return those of `patterns` of ranks or strengths that fit nothing that has an adapter."""
+    paths = (*found.modules, *found.parameters)
+    return [pattern for pattern in patterns if not any(_pattern_fits(pattern, path) for path in paths)]
 
 
 def unknown_names(outline: Outline, names: Iterable[str]) -> list[str]:
@@ -150,6 +196,37 @@ def unknown_names(outline: Outline, names: Iterable[str]) -> list[str]:
     if outline.fusion:
         ends |= set(outline.fusion.names)
     return [name for name in names if name not in ends]
+
+
+def refused_parameters(outline: Outline, names: Iterable[str]) -> list[tuple[str, str, str]]:
+    """Return the name, a message and a fix for each of `names` that is no parameter that an adapter can go on."""
+    key = "lora_target_parameters"
+    found: list[tuple[str, str, str]] = []
+    fitting = {path.split(".", 3)[-1]: path for path, shape in outline.weights.items() if len(shape) == 3}
+    for name in names:
+        ends = [path for path in outline.weights if _ends_in(path, (name,))]
+        layers = [path for path in ends if outline.modules[path.rpartition(".")[0]].kind != "other"]
+        if not ends:
+            near = difflib.get_close_matches(name, fitting, n=1) or list(fitting)[:1]
+            some = (
+                f"one that it has is '{near[0]}'"
+                if near
+                else "its experts are layers: use 'lora_target_modules'"
+            )
+            found.append((name, f"'{key}' names '{name}', which this model does not have", some))
+        elif layers:
+            layer = layers[0].rpartition(".")[0].rsplit(".", 1)[-1]
+            message = f"'{key}' names '{name}', which is the weight of a layer"
+            found.append((name, message, f"add {layer} to 'lora_target_modules'"))
+        elif wrong := next((path for path in ends if len(outline.weights[path]) not in (2, 3)), None):
+            message = f"'{key}' names '{name}', and '{wrong}' is no matrix, so it can have no adapter"
+            found.append((name, message, "remove it"))
+    return found
+
+
+def unknown_weights(outline: Outline, names: Iterable[str]) -> list[str]:
+    """Return those of `names` that no weight ends in, in their order."""
+    return [name for name in names if not any(_ends_in(path, (name,)) for path in outline.weights)]
 
 
 def without_adapter(outline: Outline, names: Iterable[str]) -> list[str]:
@@ -221,6 +298,11 @@ def _saved_whole(outline: Outline, names: Sequence[str]) -> dict[str, Module]:
             found[path] = module
     shared = [path for path in found if path in outline.tied]
     return {path: module for path, module in found.items() if path not in shared[1:]}
+
+
+def _pattern_fits(pattern: str, path: str) -> bool:
+    """Say whether a name ends, after a dot or whole, in what `pattern` matches."""
+    return re.match(rf"(.*\.)?({pattern})$", path) is not None
 
 
 def _ends_in(path: str, names: tuple[str, ...]) -> bool:

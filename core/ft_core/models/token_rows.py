@@ -11,10 +11,9 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ft_core.models.adapter import target_modules
+from ft_core.models.adapter import adapted_by
 from ft_core.models.added_tokens import TokenChanges
 from ft_core.models.outline import Module, Outline
-from ft_core.models.targets import adapted
 from ft_core.models.unfrozen import chosen_weights
 
 if TYPE_CHECKING:
@@ -153,7 +152,7 @@ def refused_rows(
             if not _called(outline, name)
         ]
     whole = tuple(config.lora_modules_to_save or ())
-    matrices = adapted(outline, target_modules(config), whole).modules
+    matrices = adapted_by(config, outline).modules
     for path, ids in rows.items():
         module, last = outline.modules[path], path.rsplit(".", 1)[-1]
         saved = sorted({*whole, *(name.rsplit(".", 1)[-1] for name in _twins(outline, path))})

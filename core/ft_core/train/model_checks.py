@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-import re
+import difflib
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ft_core.config import Problem
 from ft_core.config.problems import listed
-from ft_core.models.adapter import target_modules
+from ft_core.models.adapter import adapted_by, target_modules
 from ft_core.models.outline import Outline
 from ft_core.models.positions import ends_at_positions, has_no_positions, is_stretched
-from ft_core.models.targets import adaptable_names, adapted, nearest_names, unknown_names, without_adapter
+from ft_core.models.targets import (
+    Adapted,
+    adaptable_names,
+    nearest_names,
+    refused_parameters,
+    unknown_names,
+    without_adapter,
+    without_layer,
+)
 from ft_core.models.unfrozen import refused_patterns
 
 if TYPE_CHECKING:
@@ -45,9 +53,18 @@ def check_adapter(config: Config, outline: Outline) -> list[Problem]:
                     _choices(adaptable_names(outline)),
                 )
             )
+    problems += [
+        config.problem(_item(config, "lora_target_parameters", name), message, fix)
+        for name, message, fix in refused_parameters(outline, config.lora_target_parameters or ())
+    ]
     if problems:
         return problems
-    return [*_check_match(config, outline, targets, saved), *_check_fused(config, outline, targets, saved)]
+    found = adapted_by(config, outline)
+    return [
+        *_check_match(config, outline, found),
+        *_check_fused(config, outline, found),
+        *_check_patterns(config, found),
+    ]
 
 
 def check_unfrozen(config: Config, outline: Outline) -> list[Problem]:
@@ -98,25 +115,18 @@ def _unknown(config: Config, outline: Outline, key: str, name: str, names: Itera
     )
 
 
-def _check_match(
-    config: Config, outline: Outline, targets: str | tuple[str, ...], saved: tuple[str, ...]
-) -> list[Problem]:
+def _check_match(config: Config, outline: Outline, found: Adapted) -> list[Problem]:
     """Report targets that leave no adapter at all: a pattern that matches nothing, or only what is saved whole."""
-    try:
-        found = adapted(outline, targets, saved)
-    except re.error as error:
-        return [
-            config.problem(
-                "lora_target_modules",
-                f"'lora_target_modules' is no regular expression: {error}",
-                "write a list of names, such as [q_proj, v_proj]",
-            )
-        ]
     for named, missing in found.halves:
         message = (
             f"'lora_target_modules' names {named} without {missing}, and this model holds them as one weight"
         )
         return [config.problem("lora_target_modules", message, f"add {missing}")]
+    other = next((path for path, module in found.modules.items() if module.kind == "other"), None)
+    if other is not None and isinstance(target_modules(config), str):
+        message = f"'lora_target_modules' matches '{other}', which is no linear layer"
+        fix = f"let it end in names of layers, such as {_any_of(adaptable_names(outline)[:2])}"
+        return [config.problem("lora_target_modules", message, fix)]
     if any(module.kind != "other" for module in found.modules.values()) or found.parameters:
         return []
     return [
@@ -128,13 +138,22 @@ def _check_match(
     ]
 
 
-def _check_fused(
-    config: Config, outline: Outline, targets: str | tuple[str, ...], saved: tuple[str, ...]
-) -> list[Problem]:
-    """Report what adapters on fused experts cannot do, and experts that have none."""
-    if not outline.experts:
-        return []
-    if not adapted(outline, targets, saved).parameters:
+def _check_patterns(config: Config, found: Adapted) -> list[Problem]:
+    """Report ranks and strengths of layers that have no adapter."""
+    last = list(dict.fromkeys(path.rsplit(".", 1)[-1] for path in (*found.modules, *found.parameters)))
+    problems: list[Problem] = []
+    for key in ("lora_rank_pattern", "lora_alpha_pattern"):
+        for pattern in without_layer(found, getattr(config, key) or ()):
+            near = difflib.get_close_matches(pattern, last, n=1)
+            guess = f"; did you mean '{near[0]}'?" if near else ""
+            message = f"'{key}' has '{pattern}', and no layer with an adapter has a name that ends so{guess}"
+            problems.append(config.problem(key, message, f"layers with an adapter are: {', '.join(last)}"))
+    return problems
+
+
+def _check_fused(config: Config, outline: Outline, found: Adapted) -> list[Problem]:
+    """Report what adapters on parameters that are no layers cannot do, and experts that have none."""
+    if outline.experts and not found.parameters:
         experts = sum(
             module.parameters
             for name, module in outline.modules.items()
@@ -161,13 +180,18 @@ def _check_fused(
             f"write '{key}: {default[key]}', or name only the attention in 'lora_target_modules'",
         )
         for key, used in refused.items()
-        if used
+        if used and found.parameters
     ]
 
 
 def _item(config: Config, key: str, name: str) -> str:
     """Return the dotted path of `name` in the list of `key`."""
     return f"{key}[{getattr(config, key).index(name)}]"
+
+
+def _any_of(names: Iterable[str]) -> str:
+    """Return names as an expression that matches them."""
+    return f"({'|'.join(names)})$"
 
 
 def _choices(names: Iterable[str]) -> str:

@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ft_core.config import Problem
+from ft_core.config.derive import DEFAULT_RANK
 from ft_core.data import count_rows
 from ft_core.data.preference.task import method_of
 from ft_core.data.prepare import require_trained_types
 from ft_core.errors import LaunchError
-from ft_core.models.adapter import target_modules
+from ft_core.models.adapter import count_trained, target_modules
 from ft_core.models.hardware import Hardware, detect_hardware
 from ft_core.models.outline import Outline
 from ft_core.models.parameters import local_model_config, model_folder, positions, read_outline
@@ -31,7 +32,6 @@ from ft_core.models.precision import Precision, choose_attention, choose_precisi
 from ft_core.models.quantise import Quantised, base_bytes, quantised_base, require_packages
 from ft_core.models.skeleton import build_skeleton, cached_skeleton
 from ft_core.models.source import check_base_model
-from ft_core.models.targets import trained_parameters
 from ft_core.models.unfrozen import trained_numbers
 from ft_core.train.duration import Work, estimate_duration
 from ft_core.train.light_tokenizer import read_tokenizer
@@ -430,8 +430,9 @@ def _tuned(config: Config, quantised: Quantised | None) -> str:
     kind = "DoRA" if config.peft_use_dora else "rsLoRA" if config.peft_use_rslora else "LoRA"
     anew = f", begun anew every {config.jagged_restart_steps} steps" if config.relora else ""
     base = f", base in {quantised.words}" if quantised else ""
-    where = targets if isinstance(targets, str) else ", ".join(targets)
-    return f"{kind} r={config.lora_r} on {where}{base}{anew}"
+    ranks = sorted({config.lora_r or DEFAULT_RANK, *(config.lora_rank_pattern or {}).values()})
+    names = (*((targets,) if isinstance(targets, str) else targets), *(config.lora_target_parameters or ()))
+    return f"{kind} r={', '.join(map(str, ranks))} on {', '.join(names)}{base}{anew}"
 
 
 def _parameters(config: Config, tokens: TokenPlan) -> tuple[int | None, int | None]:
@@ -443,15 +444,7 @@ def _parameters(config: Config, tokens: TokenPlan) -> tuple[int | None, int | No
         return outline.total, trained_numbers(outline, config.unfrozen_parameters)[0]
     if not config.adapter:
         return outline.total, outline.total
-    trainable = trained_parameters(
-        outline,
-        rank=config.lora_r or 8,
-        target_modules=target_modules(config),
-        modules_to_save=config.lora_modules_to_save or (),
-        use_dora=config.peft_use_dora,
-        layers=config.peft_layers_to_transform or (),
-        layers_pattern=config.peft_layers_pattern or (),
-    )
+    trainable = count_trained(config, outline)
     trainable += tokens.trained
     return outline.total + trainable, trainable
 

@@ -36,7 +36,7 @@ WATCHDOG = "The keys with that word: 'loss_watchdog_threshold', 'loss_watchdog_p
         ("trust_remote_code", "true or false", False, False),
         ("bf16", "true, false or 'auto'", "auto", False),
         ("eot_tokens", "a list of texts", None, False),
-        ("lora_target_modules", "'all-linear' or a list of texts", None, False),
+        ("lora_target_modules", "'all-linear', a list of texts or a regular expression", None, False),
         ("save_steps", "a whole number of steps, or a share of all steps below 1", None, False),
         ("optim_args", "a map", {}, False),
         ("datasets", "a list of maps", None, True),

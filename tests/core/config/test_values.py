@@ -116,7 +116,7 @@ def test_steps_are_a_count_or_a_share():
             "lora_target_modules",
             "all_linear",
             22,
-            "'lora_target_modules' must be 'all-linear' or a list of texts, not 'all_linear'; did you mean 'all-linear'?",
+            "'lora_target_modules' must be 'all-linear', a list of texts or a regular expression, not 'all_linear'; did you mean 'all-linear'?",
             "write [all_linear]",
         ),
         (

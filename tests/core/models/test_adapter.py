@@ -6,13 +6,21 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM, MixtralConfig, MixtralForCausalLM
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    MixtralConfig,
+    MixtralForCausalLM,
+)
 
 from ft_core.config import load_config
 from ft_core.errors import ModelError
-from ft_core.models.adapter import apply_adapter, target_modules
+from ft_core.models.adapter import apply_adapter, count_trained, target_modules
 from ft_core.models.skeleton import outline_of
 from ft_core.models.targets import trained_parameters
+from ft_core.train.model_checks import check_adapter
 
 SHAPE: dict[str, Any] = {
     "vocab_size": 32,
@@ -73,6 +81,111 @@ def test_layers_that_are_not_there(keys: dict[str, Any]) -> None:
     ) as raised:
         apply_adapter(llama(), config(**keys))
     assert "model.layers.0.self_attn.q_proj" in raised.value.fix
+
+
+MIXTURE: dict[str, Any] = {"moe_intermediate_size": 4, "num_experts": 4, "num_experts_per_tok": 2}
+FAMILIES: dict[str, dict[str, Any]] = {
+    "llama": {},
+    "gpt2": {"n_embd": 8, "n_layer": 2, "n_head": 2, "vocab_size": 32, "n_positions": 16},
+    "mixtral": {"num_local_experts": 4},
+    "qwen2_moe": {**MIXTURE, "shared_expert_intermediate_size": 6},
+    "qwen3_moe": MIXTURE,
+}
+
+
+@pytest.mark.parametrize(
+    ("family", "keys"),
+    [
+        ("llama", {"lora_target_modules": ".*layers.[01].*(q_proj|down_proj)$"}),
+        ("llama", {"lora_rank_pattern": {"down_proj": 3, r"layers\.1\.self_attn\..*": 5}}),
+        (
+            "llama",
+            {"lora_rank_pattern": {"q_proj": 4}, "peft_layers_to_transform": [1], "peft_use_dora": True},
+        ),
+        ("llama", {"lora_target_modules": ["q_proj"], "lora_modules_to_save": ["lm_head"]}),
+        ("gpt2", {"lora_fan_in_fan_out": True, "lora_rank_pattern": {"attn.c_proj": 3}}),
+        ("gpt2", {"lora_target_modules": r"transformer\.h\.1\..*c_attn"}),
+        ("mixtral", {}),
+        ("mixtral", {"lora_target_modules": ["w1", "w2", "w3"]}),
+        ("mixtral", {"lora_target_modules": ["w1", "w3", "q_proj"], "lora_rank_pattern": {"q_proj": 3}}),
+        ("mixtral", {"lora_target_modules": ["w2"], "lora_rank_pattern": {"down_proj": 5}}),
+        ("mixtral", {"lora_target_modules": ".*(w2|k_proj)$"}),
+        ("mixtral", {"lora_target_parameters": ["experts.gate_up_proj"]}),
+        (
+            "mixtral",
+            {"lora_target_parameters": ["gate.weight", "down_proj"], "lora_target_modules": ["q_proj"]},
+        ),
+        ("qwen2_moe", {"lora_target_modules": ["gate_proj", "up_proj", "down_proj"]}),
+        (
+            "qwen2_moe",
+            {"lora_target_parameters": ["experts.down_proj"], "lora_rank_pattern": {"down_proj": 3}},
+        ),
+        ("qwen3_moe", {}),
+        ("qwen3_moe", {"lora_target_modules": ["gate_proj", "up_proj", "down_proj", "v_proj"]}),
+        (
+            "qwen3_moe",
+            {
+                "lora_target_parameters": ["mlp.experts.gate_up_proj"],
+                "lora_rank_pattern": {"gate_up_proj": 1},
+            },
+        ),
+    ],
+)
+def test_what_trains_is_what_the_plan_counts(family: str, keys: dict[str, Any]) -> None:
+    shape = {**(SHAPE if family != "gpt2" else {}), **FAMILIES[family]}
+    model: Any = AutoModelForCausalLM.from_config(AutoConfig.for_model(family, **shape))
+    outline, chosen = outline_of(model), config(**keys)
+    assert check_adapter(chosen, outline) == [] or "experts" in check_adapter(chosen, outline)[0].message
+    model = apply_adapter(model, chosen)
+    trained = [weight for weight in model.parameters() if weight.requires_grad]
+    assert count_trained(chosen, outline) == sum(weight.numel() for weight in trained)
+    assert {weight.dtype for weight in trained} == {torch.float32}
+    model(input_ids=torch.arange(8)[None], labels=torch.arange(8)[None]).loss.backward()
+    assert any(weight.grad is not None and weight.grad.abs().sum() > 0 for weight in trained)
+
+
+def test_the_strength_of_some_layers() -> None:
+    patterns: dict[str, Any] = {
+        "lora_rank_pattern": {"down_proj": 4},
+        "lora_alpha_pattern": {"down_proj": 6, "q_proj": 1},
+    }
+    adapted = apply_adapter(llama(), config(lora_alpha=8, **patterns))
+    layer: Any = adapted.base_model.model.model.layers[0]
+    scales = [
+        module.scaling["default"]
+        for module in (layer.mlp.up_proj, layer.mlp.down_proj, layer.self_attn.q_proj)
+    ]
+    assert scales == [8 / 2, 6 / 4, 1 / 2]
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"lora_target_modules": ["w1"]}, "lora_target_modules names 'w1', which this model does not have."),
+        (
+            {"lora_target_modules": ".*w1"},
+            "lora_target_modules matches no layer of this model, so nothing would train.",
+        ),
+        (
+            {"lora_modules_to_save": ["head"]},
+            "lora_modules_to_save names 'head', which this model does not have.",
+        ),
+        (
+            {"lora_target_parameters": ["experts"]},
+            "lora_target_parameters names 'experts', which this model does not have.",
+        ),
+        (
+            {"lora_alpha_pattern": {"w1": 2}},
+            "lora_alpha_pattern has 'w1', which fits no layer that has an adapter.",
+        ),
+    ],
+)
+def test_what_the_model_does_not_have(keys: dict[str, Any], message: str) -> None:
+    with pytest.raises(ModelError) as raised:
+        apply_adapter(llama(), config(**keys))
+    linear = "q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj"
+    fix = f"Its linear layers are: {linear}. Or write 'lora_target_linear: true' for all of them."
+    assert (raised.value.message, raised.value.fix) == (message, fix)
 
 
 def test_fused_experts_are_not_chosen_by_layer() -> None:

@@ -172,7 +172,8 @@ def test_half_of_what_is_fused_is_named() -> None:
     fusion = Fusion(
         {"w1": "gate_up", "w3": "gate_up"}, {"gate_up": ("w1", "w3")}, {"experts.gate_up": (4, 6, 5)}
     )
-    outline = Outline(total=1, modules={"x.q_proj": linear(2, 2)}, fusion=fusion)
+    weights = {"experts.gate_up": (4, 6, 5)}
+    outline = Outline(total=1, modules={"x.q_proj": linear(2, 2)}, fusion=fusion, weights=weights)
     assert adapted(outline, ["w3", "q_proj"]).halves == (("w3", "w1"),)
     assert adapted(outline, ["w1", "w3"]).halves == ()
     assert trained_parameters(outline, rank=2, target_modules=["w1", "w3"]) == 2 * 2 * 4 * 11

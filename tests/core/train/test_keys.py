@@ -13,6 +13,7 @@ from ft_core.config.keys import is_planned
 
 WITHOUT_EFFECT = {
     "tokenizer_type": "the checkpoint names its class; another name is a warning",
+    "lora_fan_in_fan_out": "documented as accepted without effect: PEFT finds out by the layer's class",
     "strict": "documented as accepted without effect",
     "sample_packing_group_size": "documented as accepted without effect",
     "hf_use_auth_token": "documented as accepted without effect",
@@ -20,6 +21,8 @@ WITHOUT_EFFECT = {
     "pretrain_multipack_attn": "true is what always happens; false is a warning",
     "pretraining_dataset": "becomes entries of datasets as the config is loaded",
     "input_transform": "it has one value",
+    "gpu_memory_limit": "a merge takes no memory of a GPU; beside training it is a warning",
+    "lora_on_cpu": "true is what always happens",
     "metric_for_best_model": "both its values name the loss",
 }
 """Keys that only the config itself reads, and why that is no silence."""

@@ -32,6 +32,7 @@ MIXTURE = Outline(
     total=1000,
     modules={
         "model.layers.0.q_proj": linear(10, 10),
+        "model.layers.0.norm": Module("other", 10),
         "model.layers.0.mlp.experts": Module("other", 900),
     },
     experts={"model.layers.0.mlp.experts.gate_up_proj": (4, 6, 5)},
@@ -40,6 +41,11 @@ MIXTURE = Outline(
         {"gate_up_proj": ("w1", "w3")},
         {"model.layers.0.mlp.experts.gate_up_proj": (4, 6, 5)},
     ),
+    weights={
+        "model.layers.0.q_proj.weight": (10, 10),
+        "model.layers.0.norm.weight": (10,),
+        "model.layers.0.mlp.experts.gate_up_proj": (4, 6, 5),
+    },
     exact=True,
 )
 LINEAR = "its linear layers are: q_proj, v_proj, up_proj; or write 'lora_target_linear: true' for all of them"
@@ -100,18 +106,17 @@ def test_names_that_fit(keys: dict[str, Any], make_config: Callable[..., Config]
     ("targets", "message"),
     [
         (
-            "(",
-            "'lora_target_modules' is no regular expression: missing ), unterminated subpattern at position 0",
-        ),
-        (
             r".*\.k_proj",
             "'lora_target_modules' matches no linear layer of this model, so nothing would train",
         ),
-        (r".*\.mlp", "'lora_target_modules' matches no linear layer of this model, so nothing would train"),
+        (
+            r".*\.(mlp|q_proj)",
+            "'lora_target_modules' matches 'model.layers.0.mlp', which is no linear layer",
+        ),
     ],
 )
 def test_a_pattern_that_does_not_fit(targets: str, message: str, make_config: Callable[..., Config]) -> None:
-    config = make_config().model_copy(update={"lora_target_modules": targets})
+    config = make_config(lora_target_modules=targets)
     assert [problem.message for problem in check_adapter(config, DENSE)] == [message]
 
 
@@ -119,6 +124,7 @@ def test_a_pattern_that_does_not_fit(targets: str, message: str, make_config: Ca
     ("keys", "severity", "message"),
     [
         ({"lora_target_modules": ["w1", "w3"]}, "", ""),
+        ({"lora_target_parameters": ["experts.gate_up_proj"]}, "", ""),
         ({}, "", ""),
         (
             {"lora_target_modules": ["q_proj"]},
@@ -147,6 +153,51 @@ def test_adapters_on_fused_experts(
 ) -> None:
     found = [(problem.severity, problem.message) for problem in check_adapter(make_config(**keys), MIXTURE)]
     assert found == ([(severity, message)] if severity else [])
+
+
+@pytest.mark.parametrize(
+    ("keys", "key", "message", "fix"),
+    [
+        (
+            {"lora_target_parameters": ["experts.gate_proj"]},
+            "lora_target_parameters[0]",
+            "'lora_target_parameters' names 'experts.gate_proj', which this model does not have",
+            "one that it has is 'mlp.experts.gate_up_proj'",
+        ),
+        (
+            {"lora_target_parameters": ["experts.gate_up_proj", "q_proj.weight"]},
+            "lora_target_parameters[1]",
+            "'lora_target_parameters' names 'q_proj.weight', which is the weight of a layer",
+            "add q_proj to 'lora_target_modules'",
+        ),
+        (
+            {"lora_target_parameters": ["norm.weight"]},
+            "lora_target_parameters[0]",
+            "'lora_target_parameters' names 'norm.weight', and 'model.layers.0.norm.weight' is no matrix, so it can have no adapter",
+            "remove it",
+        ),
+        (
+            {
+                "lora_target_modules": ["q_proj", "w1", "w3"],
+                "lora_rank_pattern": {"q_prj": 4, "gate_up_proj": 2},
+            },
+            "lora_rank_pattern",
+            "'lora_rank_pattern' has 'q_prj', and no layer with an adapter has a name that ends so; did you mean 'q_proj'?",
+            "layers with an adapter are: q_proj, gate_up_proj",
+        ),
+        (
+            {"lora_target_parameters": ["experts.gate_up_proj"], "lora_alpha_pattern": {"q_proj": 4}},
+            "lora_alpha_pattern",
+            "'lora_alpha_pattern' has 'q_proj', and no layer with an adapter has a name that ends so",
+            "layers with an adapter are: gate_up_proj",
+        ),
+    ],
+)
+def test_parameters_and_ranks_that_do_not_fit(
+    keys: dict[str, Any], key: str, message: str, fix: str, make_config: Callable[..., Config]
+) -> None:
+    (problem,) = check_adapter(make_config(**keys), MIXTURE)
+    assert (problem.key, problem.message, problem.fix) == (key, message, fix)
 
 
 def test_problems_point_at_their_place_in_the_text(rows: Path, tiny_model: Path) -> None:

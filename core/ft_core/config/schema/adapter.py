@@ -32,19 +32,43 @@ INITS = ("gaussian", "orthogonal")
 PLANNED_INITS = ("pissa", "olora", "loftq", "eva", "corda")
 
 SAME_RESULT = Planned("remove it: results are the same; only speed differs")
-ONE_RANK = Planned("remove it: every layer's adapter has the same rank and strength")
 
 
 @dataclass(frozen=True)
 class TargetModules(TextList):
-    """Names of layers; Axolotl hands one text to PEFT, which reads it as a regular expression."""
+    """Names of layers, or a regular expression of their whole names, which PEFT reads."""
 
     def check(self, value: object) -> tuple[str, ...] | str:
         """Return the names, or the keyword."""
         if isinstance(value, str) and re.search(r"[\\()\[\]|*+?^$]", value):
-            message = f"cannot be a regular expression, such as {shown(value)}: it is not supported yet"
-            raise rejected(message, "write a list of names, such as [q_proj, v_proj]", planned=True)
+            _require_expression(value, value)
+            return value
         return super().check(value)
+
+    @property
+    def words(self) -> str:
+        """What is accepted."""
+        return f"'{self.keyword}', a list of texts or a regular expression"
+
+
+@dataclass(frozen=True)
+class PatternMap(WholeMap):
+    """Whole numbers of at least 1 by a regular expression of the names that they are for."""
+
+    def check(self, value: object) -> dict[str, Any]:
+        """Return the map."""
+        checked = super().check(value)
+        for pattern in checked:
+            _require_expression(pattern, pattern, pattern)
+        return checked
+
+
+def _require_expression(text: str, value: object, item: str | None = None) -> None:
+    try:
+        re.compile(text)
+    except re.error as error:
+        message = f"must hold regular expressions, and {shown(value)} is none: {error}"
+        raise rejected(message, "write a name such as q_proj", item) from None
 
 
 @dataclass(frozen=True)
@@ -87,11 +111,10 @@ class AdapterKeys(Topic):
     lora_dropout: Annotated[float, Number(minimum=0, below=1)] = 0.0
     """Share of the adapter's inputs that are dropped at random while training. Example: ``lora_dropout: 0.05``."""
 
-    lora_target_modules: Annotated[
-        tuple[str, ...] | Literal["all-linear"] | None, TargetModules(keyword="all-linear")
-    ] = None
-    """Names of the layers that get an adapter, such as ``[q_proj, v_proj]``, or ``all-linear``. Default with
-    an adapter: all-linear. Example: ``lora_target_modules: [q_proj, v_proj]``."""
+    lora_target_modules: Annotated[tuple[str, ...] | str | None, TargetModules(keyword="all-linear")] = None
+    """Names of the layers that get an adapter, such as ``[q_proj, v_proj]``, ``all-linear``, or a regular expression of
+    their whole names, such as ``.*layers.[0-3].*_proj``. Default with an adapter: all-linear.
+    Example: ``lora_target_modules: [q_proj, v_proj]``."""
 
     lora_target_linear: Annotated[bool, Flag()] = False
     """Whether every linear layer except the output head gets an adapter, besides those in lora_target_modules.
@@ -100,7 +123,6 @@ class AdapterKeys(Topic):
     lora_target_parameters: Annotated[
         tuple[str, ...] | None,
         TextList(single=True),
-        Planned("remove it: only layers that lora_target_modules names get an adapter"),
     ] = None
     """Names of parameters that get an adapter though they are no layers, such as the experts of a mixture-of-experts
     model; needs ``lora_dropout: 0``. Example: ``lora_target_parameters: [mlp.experts.gate_up_proj]``."""
@@ -109,18 +131,18 @@ class AdapterKeys(Topic):
     """Names of layers that are trained whole and saved with the adapter, such as ``[embed_tokens, lm_head]``.
     Example: ``lora_modules_to_save: [embed_tokens, lm_head]``."""
 
-    lora_rank_pattern: Annotated[dict[str, int] | None, WholeMap(), ONE_RANK] = None
-    """The rank of some layers, by a regular expression of their names, where it is not lora_r.
+    lora_rank_pattern: Annotated[dict[str, int] | None, PatternMap()] = None
+    """The rank of some layers, where it is not lora_r, by a regular expression that their names end in. Their strength
+    stays lora_alpha, or that of lora_alpha_pattern.
     Example: ``lora_rank_pattern: {down_proj: 32}``."""
 
-    lora_alpha_pattern: Annotated[dict[str, int] | None, WholeMap(), ONE_RANK] = None
-    """The strength of some layers' adapters, by a regular expression of their names, where it is not lora_alpha.
+    lora_alpha_pattern: Annotated[dict[str, int] | None, PatternMap()] = None
+    """The strength of some layers' adapters, where it is not lora_alpha, by a regular expression that their names end in.
     Example: ``lora_alpha_pattern: {down_proj: 64}``."""
 
-    lora_fan_in_fan_out: Annotated[
-        bool | None, Flag(), Planned("remove it: PEFT finds out by the layer's class")
-    ] = None
-    """Whether the layers keep their weights as (inputs, outputs), as GPT-2's do. Default: false.
+    lora_fan_in_fan_out: Annotated[bool | None, Flag()] = None
+    """Accepted without effect: whether layers keep their weights as (inputs, outputs), as GPT-2's do, is found out by
+    their class.
     Example: ``lora_fan_in_fan_out: true``."""
 
     lora_on_cpu: Annotated[bool, Flag(), Planned()] = False

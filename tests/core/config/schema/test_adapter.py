@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-NAMES = "write a list of names, such as [q_proj, v_proj]"
-
 
 @pytest.mark.parametrize(
     ("line", "value"),
@@ -14,6 +12,7 @@ NAMES = "write a list of names, such as [q_proj, v_proj]"
         ("adapter: qlora", "qlora"),
         ("lora_r: 16", 16),
         ("lora_target_modules: all-linear", "all-linear"),
+        ("lora_target_modules: '.*layers.(0|1).*q_proj'", ".*layers.(0|1).*q_proj"),
         ("lora_target_modules: [q_proj, mlp.up_proj]", ("q_proj", "mlp.up_proj")),
         ("lora_target_parameters: mlp.experts.gate_up_proj", ("mlp.experts.gate_up_proj",)),
         ("lora_rank_pattern: {down_proj: '32'}", {"down_proj": 32}),
@@ -40,13 +39,18 @@ def test_accepted(stored, line, value):
             "use 'lora' or 'qlora'",
         ),
         (
-            "lora_target_modules: '.*layers.(0|1).*q_proj'",
-            "cannot be a regular expression, such as '.*layers.(0|1).*q_proj': it is not supported yet",
-            NAMES,
+            "lora_target_modules: '.*layers.(0|1.*q_proj'",
+            "must hold regular expressions, and '.*layers.(0|1.*q_proj' is none: missing ), unterminated subpattern at position 9",
+            "write a name such as q_proj",
+        ),
+        (
+            "lora_rank_pattern: {'q_proj[': 2}",
+            "must hold regular expressions, and 'q_proj[' is none: unterminated character set at position 6",
+            "write a name such as q_proj",
         ),
         (
             "lora_target_modules: q_proj",
-            "must be 'all-linear' or a list of texts, not 'q_proj'",
+            "must be 'all-linear', a list of texts or a regular expression, not 'q_proj'",
             "write [q_proj]",
         ),
         ("lora_rank_pattern: {down_proj: 0}", "must map to whole numbers of at least 1, not to 0", ""),
@@ -86,7 +90,6 @@ def test_refused(complaint, line, message, fix):
         ("lora_model_dir: out", "remove it: training starts from a new adapter"),
         ("lora_on_cpu: true", "remove it"),
         ("lora_mlp_kernel: true", "remove it: results are the same; only speed differs"),
-        ("lora_rank_pattern: {a: 1}", "remove it: every layer's adapter has the same rank and strength"),
     ],
 )
 def test_not_supported_yet(errors, required, line, fix):
