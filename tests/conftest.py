@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import gc
 import json
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,11 +17,56 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("COMET_DISABLE_AUTO_LOGGING", "1")  # as a run has it
 
+# Threads that wait for each other would spin, and take the time that the awaited one needs; a run has it so too.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # each core has its worker
+
 # A shell that starts the tests in the background makes them ignore interrupts; the tests of interrupts would then wait for
 # ever, and so would every process they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).parents[1]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """On several workers begin with the files that take long, so that none of them is left to one worker at the end."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        marks = ("model", "ui", "kernel")
+        slow = {item.path for item in items if any(map(item.get_closest_marker, marks))}
+        items.sort(key=lambda item: item.path not in slow)
+
+
+def pytest_collection_finish() -> None:
+    """Take what the tests imported out of every later collection of garbage, which the libraries ask for in each run."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Let other workers wait while a test that is marked ``alone`` runs."""
+    with beside_others(alone=item.get_closest_marker("alone") is not None):
+        return (yield)
+
+
+@contextlib.contextmanager
+def beside_others(*, alone: bool) -> Iterator[None]:
+    """Share the machine with the tests of other workers, or have all its cores."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        yield
+        return
+    with (ROOT / "pyproject.toml").open("rb") as door, Path(__file__).open("rb") as machine:
+        # Who waits for the others to end holds the door, so that none of them begins a new test.
+        fcntl.flock(door, fcntl.LOCK_EX)
+        fcntl.flock(machine, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        fcntl.flock(door, fcntl.LOCK_UN)
+        threads = os.environ.pop("OMP_NUM_THREADS", None) if alone else None
+        yield
+        if threads is not None:
+            os.environ["OMP_NUM_THREADS"] = threads
+        # Closing the file would not do: a process that the test forked may live on, and have it open.
+        fcntl.flock(machine, fcntl.LOCK_UN)
 
 
 @pytest.fixture(scope="session")

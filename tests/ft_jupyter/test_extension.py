@@ -36,6 +36,7 @@ def load_in_a_new_process(tmp_path: Path) -> dict[str, Any]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.alone
 def test_loading_takes_under_a_third_of_a_second_and_imports_nothing_heavy(tmp_path: Path) -> None:
     measured = [load_in_a_new_process(tmp_path) for _ in range(3)]
     heavy = {

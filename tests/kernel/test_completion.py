@@ -22,6 +22,7 @@ def ask(kernel: Any, marked: str) -> dict[str, Any]:
             return reply["content"]
 
 
+@pytest.mark.alone
 def test_keys_values_and_lines_are_completed_to_the_character(start_kernel: Callable[[], Any]) -> None:
     kernel = start_kernel()
     begin = perf_counter()

@@ -19,6 +19,7 @@ def executed(
     return runner.execute(examples / "01_quickstart.ipynb", tmp_path_factory.mktemp("demo"))
 
 
+@pytest.mark.alone
 @pytest.mark.model
 def test_training_takes_under_two_minutes_and_lowers_the_loss(executed: Any) -> None:
     (run,) = executed.runs

@@ -110,6 +110,7 @@ def test_prompts_are_compared_over_the_whole_set(tmp_path: Path, demo_model: Pat
     assert not inspection.parity(0).turns[0].equal
 
 
+@pytest.mark.alone
 def test_a_pass_that_is_cancelled_ends_at_once_and_may_begin_again(config: Config) -> None:
     inspection = open_inspection(config)
     before = children(os.getpid())

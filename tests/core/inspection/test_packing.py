@@ -161,9 +161,9 @@ def test_a_million_samples_take_no_time(keys: dict[str, Any]) -> None:
     config = make(sequence_len=2048, **keys)
     seconds: list[float] = []
     for _ in range(2):
-        began = time.perf_counter()
+        began = time.process_time()
         layouts = pack_layouts(config, lengths)
-        seconds.append(time.perf_counter() - began)
+        seconds.append(time.process_time() - began)
     assert all(found.samples == 1_000_000 for found in layouts)
     # About 1.0 s for all ways together; the slack is for a machine that does other things.
     assert min(seconds) < 6

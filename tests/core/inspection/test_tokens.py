@@ -176,8 +176,8 @@ def test_a_long_sample_takes_no_time(load: Callable[[str], Any], name: str, dict
     ids = np.resize(np.array(tokenizer(dictionary.read_text("utf-8"))["input_ids"], np.int32), 65_536)
     seconds: list[float] = []
     for _ in range(3):
-        began = time.perf_counter()
+        began = time.process_time()
         table.vocabulary(ids)
-        seconds.append(time.perf_counter() - began)
+        seconds.append(time.process_time() - began)
     # 20 to 40 ms with some 9,000 different ids; the slack is for a machine that does other things.
     assert min(seconds) < 0.15
