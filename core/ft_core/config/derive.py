@@ -109,9 +109,7 @@ def _derive_rows(config: Config, imply: Callable[[str, Any, str], None]) -> None
     if config.batch_flattening == "auto":
         flat = one_row and not config.sample_packing
         reason = "samples are packed" if config.sample_packing else takes_one
-        imply(
-            "batch_flattening", flat, reason if one_row else f"attention is not {' or '.join(ONE_LONG_ROW)}"
-        )
+        imply("batch_flattening", flat, reason if one_row else "attention is none that takes one long row")
 
 
 def _derive_dataset(dataset: Dataset, path: str, reasons: dict[str, str]) -> Dataset:

@@ -70,13 +70,14 @@ PRECISION = {
 """Switches for training without mixed precision: what they mean for today's keys, and how that differs."""
 
 WORDS: dict[str, dict[str, Any]] = {
+    "attn_implementation": {"flash_attention_torch": "varlen"},
     "bf16": {"full": True},
     "chat_template": {"inst": "mistral_v1"},
     "gradient_checkpointing": {"unsloth": "offload"},
     "optimizer": {"adamw_apex_fused": "adamw_torch_fused", "adamw_hf": "adamw_torch"},
     "rl": {"kto_pair": "kto"},
 }
-"""Values that Axolotl gave up, by key, and the same today."""
+"""Values that Axolotl gave up or calls something else, by key, and the same here today."""
 
 OTHER_FORMS = (
     "attention",

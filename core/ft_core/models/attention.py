@@ -5,7 +5,7 @@ A document of a row must be computed as if it were alone. Three ways lead there:
 * ``positions``: position ids that start again at 0 with each document. Transformers makes a mask of documents out of them,
   in most families, and only where there is neither an attention mask nor a cache of keys and values
   (https://github.com/huggingface/transformers/issues/46634);
-* ``varlen``: where each document begins, told to a kernel that computes each alone (`ft_core.models.varlen`);
+* ``varlen``: where each document begins, told to a kernel that computes each alone (`ft_core.models.attention_paths`);
 * ``mask``: a mask of our own, for families that make theirs without looking at position ids. It would break models
   with a sliding window, which is not in it.
 
@@ -20,8 +20,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ft_core.models.attention_paths import PER_DOCUMENT, TELLS_BOUNDS
 from ft_core.models.parameters import text_config
-from ft_core.models.precision import VARLEN
 
 IsolatedBy = Literal["positions", "varlen", "mask"]
 
@@ -84,7 +84,8 @@ def isolation(model_config: Mapping[str, Any], attention: str) -> Isolation:
     if family in _OTHERS:
         return Isolation(None, _OTHERS[family])
     if family not in MASKED:
-        return Isolation("varlen" if attention == VARLEN else "positions")
+        told = attention in PER_DOCUMENT and family in TELLS_BOUNDS
+        return Isolation("varlen" if told else "positions")
     if attention in ("sdpa", "eager"):
         return Isolation("mask")
     return Isolation(None, f"it needs a mask of documents, which '{attention}' does not take")

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from ft_core.errors import ModelError
 from ft_core.models.added_tokens import TokenChanges
+from ft_core.models.attention_choice import choose_attention
+from ft_core.models.attention_paths import FLEX, VARLEN, XFORMERS
 from ft_core.models.hardware import Hardware, detect_hardware
 from ft_core.models.parameters import local_model_config
-from ft_core.models.precision import VARLEN, choose_attention, choose_precision
+from ft_core.models.precision import choose_precision
 from ft_core.models.quantise import keep_differentiable, load_options, quantised_base
 from ft_core.models.source import check_base_model, explain_load_error
 from ft_core.models.token_rows import new_rows
@@ -52,10 +54,7 @@ def load_model(
     precision = choose_precision(config, hardware)
     model_config = local_model_config(config.base_model, config.revision_of_model)
     attention, _ = choose_attention(config, model_config, hardware)
-    if attention == VARLEN:
-        from ft_core.models.varlen import register
-
-        register()
+    _register(attention, config)
     options = load_options(config, model_config, quantised_base(config, model_config), precision.compute)
     try:
         # A reward model has a head with one number in place of the one for tokens.
@@ -77,6 +76,22 @@ def load_model(
     model.config.use_cache = False
     keep_differentiable(model)
     return model
+
+
+def _register(attention: str, config: Config) -> None:
+    """Make an attention of ours known to Transformers, where that is what the model is loaded with."""
+    if attention == VARLEN:
+        from ft_core.models import varlen
+
+        varlen.register()
+    if attention == XFORMERS:
+        from ft_core.models import xformers_path
+
+        xformers_path.register()
+    if attention == FLEX:
+        from ft_core.models import flex
+
+        flex.register(config.flex_attn_compile_kwargs)
 
 
 def attention_of(model: PreTrainedModel | PeftModel) -> str:

@@ -20,7 +20,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from ft_core.models.precision import VARLEN
+from ft_core.models.attention_paths import VARLEN
 
 
 def register() -> None:
@@ -109,11 +109,11 @@ def attend(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **others
         )
         return output, None
-    dtype = _format(value)
+    dtype = format_of(value)
     attended = _kernel(
-        _laid_out(query, dtype),
-        _laid_out(key, dtype),
-        _laid_out(value, dtype),
+        laid_out(query, dtype),
+        laid_out(key, dtype),
+        laid_out(value, dtype),
         cu_seq_lens_q,
         max_length_q,
         scale=scaling,
@@ -122,12 +122,12 @@ def attend(
     return attended.unflatten(0, (query.shape[0], query.shape[2])), None
 
 
-def _laid_out(heads: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+def laid_out(heads: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """Return the tokens of all rows end to end, ``[tokens, heads, head size]``."""
     return heads.transpose(1, 2).flatten(0, 1).to(dtype)
 
 
-def _format(value: torch.Tensor) -> torch.dtype:
+def format_of(value: torch.Tensor) -> torch.dtype:
     """Return the format to compute in: rotary positions may have made queries and keys fp32 under autocast."""
     kind = value.device.type
     return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else value.dtype

@@ -25,10 +25,11 @@ from ft_core.data.preference.task import method_of
 from ft_core.data.prepare import require_trained_types
 from ft_core.errors import LaunchError
 from ft_core.models.adapter import count_trained, target_modules
+from ft_core.models.attention_choice import choose_attention
 from ft_core.models.hardware import Hardware, detect_hardware
 from ft_core.models.outline import Outline
 from ft_core.models.parameters import local_model_config, model_folder, positions, read_outline
-from ft_core.models.precision import Precision, choose_attention, choose_precision
+from ft_core.models.precision import Precision, choose_precision
 from ft_core.models.quantise import Quantised, base_bytes, quantised_base, require_packages
 from ft_core.models.skeleton import build_skeleton, cached_skeleton
 from ft_core.models.source import check_base_model

@@ -22,7 +22,10 @@ TEMPLATE = (
     "chat_template_jinja"
 )
 QUOTE = "put it in quotes if it is meant as text"
-ATTENTION = "use 'auto', 'sdpa', 'eager', 'flash_attention_2' or 'varlen'"
+ATTENTION = (
+    "use 'auto', 'sdpa', 'eager', 'varlen', 'flash_attention_2', 'flash_attention_3', 'flash_attention_4', "
+    "'flex_attention' or 'xformers'"
+)
 OPTIMIZER = "use 'adamw_torch_fused', or 'adamw_bnb_8bit' to save memory"
 ENTRY = "write 'path: rows.jsonl' and 'type: chat_template' in it"
 REQUIRED = {
@@ -128,9 +131,9 @@ def test_steps_are_a_count_or_a_share():
         ),
         (
             "attn_implementation",
-            "flex_attention",
+            "sage",
             22,
-            "'attn_implementation' cannot be 'flex_attention': it is not supported yet",
+            "'attn_implementation' cannot be 'sage': it is not supported yet",
             ATTENTION,
         ),
         (

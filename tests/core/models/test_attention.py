@@ -11,7 +11,11 @@ from ft_core.models.attention import isolation
     ("model_config", "attention", "by"),
     [
         ({"model_type": "llama"}, "sdpa", "positions"),
-        ({"model_type": "llama"}, "flash_attention_2", "positions"),
+        ({"model_type": "llama"}, "flash_attention_2", "varlen"),
+        ({"model_type": "llama"}, "flash_attention_4", "varlen"),
+        ({"model_type": "llama"}, "xformers", "varlen"),
+        ({"model_type": "llama"}, "flex_attention", "positions"),
+        ({"model_type": "stablelm"}, "flash_attention_2", "positions"),
         ({"model_type": "llama"}, "varlen", "varlen"),
         ({"model_type": "some-new-family"}, "sdpa", "positions"),
         ({}, "sdpa", "positions"),

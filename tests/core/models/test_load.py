@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from ft_core.config import Config
+from ft_core.config import Config, ConfigError
 from ft_core.errors import ModelError
 from ft_core.models import apply_adapter, load_model, load_tokenizer
 from ft_core.models.load import fit_embeddings
@@ -39,9 +39,20 @@ def test_the_cache_is_off_and_attention_is_as_planned(make_config: Callable[...,
     assert load_model(make_config(attn_implementation="eager")).config._attn_implementation == "eager"
 
 
-def test_an_attention_that_is_not_there_is_a_sentence(make_config: Callable[..., Config]) -> None:
-    with pytest.raises(ModelError, match="cannot run with the attention 'flash_attention_2'") as raised:
+def test_an_attention_that_is_not_there_is_a_sentence_before_anything_is_loaded(
+    make_config: Callable[..., Config],
+) -> None:
+    with pytest.raises(ConfigError, match="'attn_implementation: flash_attention_2' cannot be used here"):
         load_model(make_config(attn_implementation="flash_attention_2"))
+
+
+def test_an_attention_that_the_library_refuses_is_a_sentence(
+    make_config: Callable[..., Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it would for a family that nobody has looked at."""
+    monkeypatch.setattr("ft_core.models.load.choose_attention", lambda *_: ("flash_attention_2", ""))
+    with pytest.raises(ModelError, match="cannot run with the attention 'flash_attention_2'") as raised:
+        load_model(make_config())
     assert "attn_implementation" in raised.value.fix
 
 

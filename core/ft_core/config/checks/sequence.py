@@ -6,9 +6,12 @@ from ft_core.config.checks.asked import BOTH, Asked, refuse_pairs
 from ft_core.config.schema.values import names
 
 SEPARATING = names(
-    "auto sdpa eager flash_attention_2 flash_attention_3 flash_attention_4 flash_attention_torch flex_attention varlen"
+    "auto sdpa eager varlen flash_attention_2 flash_attention_3 flash_attention_4 flex_attention xformers"
 )
 """Attention that tells the samples of a packed row apart."""
+
+LOOKS_AT_ONE_ROW = ("flash_attention_2", "flash_attention_3", "flash_attention_4")
+"""Attention in which Transformers looks for documents only where a batch has one row, unless the family is told of them."""
 
 PAIRS = (
     (
@@ -32,13 +35,17 @@ def check_sequence(asked: Asked) -> None:
             ("eval_sample_packing",), message, "add 'sample_packing: true', or remove the line", at="key"
         )
     real_batches = asked.value("multipack_real_batches")
-    if real_batches and asked.value("attn_implementation") == "flash_attention_2":
-        # Transformers looks for documents only where a batch has one row.
-        message = "'multipack_real_batches' with 'flash_attention_2' would let the samples of a packed row see each other"
+    attention = asked.value("attn_implementation")
+    if real_batches and attention in LOOKS_AT_ONE_ROW:
+        message = f"'multipack_real_batches' with '{attention}' would let the samples of a packed row see each other"
         fix = "remove 'multipack_real_batches': one long row costs no more"
         asked.draft.report(("multipack_real_batches",), message, fix, at="key")
     if asked.value("sample_packing"):
         _warn_beside_packing(asked)
+    if asked.value("flex_attn_compile_kwargs") and attention != "flex_attention":
+        message = "'flex_attn_compile_kwargs' has no effect: attention is not computed by flex_attention"
+        fix = "remove it, or write 'attn_implementation: flex_attention'"
+        asked.draft.warn(("flex_attn_compile_kwargs",), message, fix, at="key")
 
 
 def _warn_beside_packing(asked: Asked) -> None:

@@ -8,20 +8,22 @@ from ft_core.config.schema.topic import Topic
 from ft_core.config.schema.values import Choice, Flag, FreeMap, Planned, Whole
 
 ExcessLength = Literal["drop", "truncate", "raise"]
-Attention = Literal["auto", "sdpa", "eager", "flash_attention_2", "varlen"]
-
-ONE_LONG_ROW = ("flash_attention_2", "varlen")
-"""Attention that costs no more on one long packed row than on many short ones."""
-
-PLANNED_ATTENTION = (
+Attention = Literal[
+    "auto",
+    "sdpa",
+    "eager",
+    "varlen",
+    "flash_attention_2",
     "flash_attention_3",
     "flash_attention_4",
-    "flash_attention_torch",
     "flex_attention",
     "xformers",
-    "sage",
-    "fp8",
-)
+]
+
+ONE_LONG_ROW = ("varlen", "flash_attention_2", "flash_attention_3", "flash_attention_4", "xformers")
+"""Attention that costs no more on one long packed row than on many short ones."""
+
+PLANNED_ATTENTION = ("sage", "fp8")
 
 ATTENTION_ALIASES = (
     ("flash", "flash_attention_2"),
@@ -29,6 +31,11 @@ ATTENTION_ALIASES = (
     ("flash_attn", "flash_attention_2"),
     ("flash_attn_2", "flash_attention_2"),
     ("flash2", "flash_attention_2"),
+    ("flash3", "flash_attention_3"),
+    ("fa3", "flash_attention_3"),
+    ("flash4", "flash_attention_4"),
+    ("fa4", "flash_attention_4"),
+    ("flex", "flex_attention"),
     ("fa", "flash_attention_2"),
     ("fa2", "flash_attention_2"),
     ("sdp", "sdpa"),
@@ -95,22 +102,22 @@ class SequenceKeys(Topic):
 
     multipack_real_batches: Annotated[bool | None, Flag()] = None
     """Whether a packed batch has micro_batch_size rows of sequence_len, in place of one row as long as all of them.
-    Default: with any attention but flash_attention_2 and varlen, which take one long row.
+    Default: with any attention but flash_attention_2, _3 and _4, varlen and xformers, which take one long row.
     Example: ``multipack_real_batches: true``."""
 
     batch_flattening: Annotated[bool | Literal["auto"], Choice(("auto",), flags=True)] = False
     """Whether the samples of a batch are laid end to end in one row, without choosing which fit together; ``auto``: with
-    flash_attention_2 or varlen, where sample_packing is off. Example: ``batch_flattening: true``."""
+    attention that takes one long row (see multipack_real_batches), where sample_packing is off.
+    Example: ``batch_flattening: true``."""
 
     attn_implementation: Annotated[Attention, ATTENTION_CHOICE] = "auto"
     """How attention is computed: ``sdpa`` (PyTorch's own kernels), ``eager`` (plain matrix products, slow),
-    ``varlen`` (PyTorch's own kernel for packed rows, on a GPU), ``flash_attention_2`` (of the package flash-attn; without it,
-    by ``varlen``), or ``auto``: ``varlen`` for packed rows where model and GPU can, mostly ``sdpa`` else.
+    ``varlen`` (PyTorch's own kernel for packed rows, on a GPU), ``flash_attention_2``, ``_3``, ``_4`` and ``xformers`` (of the
+    packages flash-attn, flash-attn-3, flash-attn-4 and xformers), ``flex_attention`` (PyTorch's compiled one, on a GPU), or
+    ``auto``: for packed rows the fastest that is installed and that model and GPU can run, mostly ``sdpa`` else.
     Example: ``attn_implementation: sdpa``."""
 
-    flex_attn_compile_kwargs: Annotated[
-        dict[str, Any] | None, FreeMap(), Planned("remove it, and use 'attn_implementation: sdpa'")
-    ] = None
+    flex_attn_compile_kwargs: Annotated[dict[str, Any] | None, FreeMap()] = None
     """For ``attn_implementation: flex_attention``: further arguments of ``torch.compile`` for its kernel.
     Example: ``flex_attn_compile_kwargs: {dynamic: false}``."""
 

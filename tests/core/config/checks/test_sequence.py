@@ -29,6 +29,14 @@ ERRORS = [
         "remove 'multipack_real_batches': one long row costs no more",
         "sample_packing: true\nsequence_len: 2048\nmultipack_real_batches: true",
     ),
+    (
+        "sample_packing: true\nsequence_len: 2048\nattn_implementation: flash_attention_4\nmultipack_real_batches: true",
+        7,
+        1,
+        "'multipack_real_batches' with 'flash_attention_4' would let the samples of a packed row see each other",
+        "remove 'multipack_real_batches': one long row costs no more",
+        "sample_packing: true\nsequence_len: 2048\nmultipack_real_batches: true\nattn_implementation: xformers",
+    ),
 ]
 
 WARNINGS = [
@@ -63,6 +71,14 @@ WARNINGS = [
         "'group_by_length' has no effect: 'sample_packing' says which samples share a row",
         "remove the line",
         "group_by_length: true",
+    ),
+    (
+        "flex_attn_compile_kwargs: {dynamic: false}",
+        4,
+        1,
+        "'flex_attn_compile_kwargs' has no effect: attention is not computed by flex_attention",
+        "remove it, or write 'attn_implementation: flex_attention'",
+        "flex_attn_compile_kwargs: {dynamic: false}\nattn_implementation: flex_attention",
     ),
 ]
 

@@ -139,13 +139,13 @@ def test_an_older_form_of_a_key(errors, required):
 
 def test_attention_that_mixes_packed_samples(found_once_supported):
     lines = "sample_packing: true\nsequence_len: 2048"
-    assert found_once_supported(lines, {("attn_implementation",): "xformers"}) == [
+    assert found_once_supported(lines, {("attn_implementation",): "sage"}) == [
         (
             "warning",
             4,
             1,
             (
-                "'attn_implementation: xformers' lets the samples of a packed row attend to each other, so that they are "
+                "'attn_implementation: sage' lets the samples of a packed row attend to each other, so that they are "
                 "trained as one text"
             ),
             "use 'attn_implementation: flash_attention_2' or 'sdpa'",

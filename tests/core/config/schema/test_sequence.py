@@ -7,7 +7,10 @@ import pytest
 from ft_core.config import load_config
 from ft_core.config.config import Origin
 
-ATTENTION = "use 'auto', 'sdpa', 'eager', 'flash_attention_2' or 'varlen'"
+ATTENTION = (
+    "use 'auto', 'sdpa', 'eager', 'varlen', 'flash_attention_2', 'flash_attention_3', 'flash_attention_4', "
+    "'flex_attention' or 'xformers'"
+)
 
 
 @pytest.mark.parametrize(
@@ -20,6 +23,10 @@ ATTENTION = "use 'auto', 'sdpa', 'eager', 'flash_attention_2' or 'varlen'"
         ("batch_flattening: true", True),
         ("attn_implementation: flash_attention_2", "flash_attention_2"),
         ("attn_implementation: varlen", "varlen"),
+        ("attn_implementation: flash_attention_3", "flash_attention_3"),
+        ("attn_implementation: flash_attention_4", "flash_attention_4"),
+        ("attn_implementation: flex_attention", "flex_attention"),
+        ("attn_implementation: xformers", "xformers"),
         ("flex_attn_compile_kwargs: {dynamic: false}", {"dynamic": False}),
     ],
 )
@@ -35,6 +42,9 @@ def test_accepted(stored, line, value):
         ("flash_attn", "flash_attention_2"),
         ("flash_attention", "flash_attention_2"),
         ("FA2", "flash_attention_2"),
+        ("fa3", "flash_attention_3"),
+        ("flash4", "flash_attention_4"),
+        ("flex", "flex_attention"),
         ("sdp", "sdpa"),
         ("sdp_attention", "sdpa"),
         ("eager_attention", "eager"),
@@ -49,11 +59,6 @@ def test_other_names_of_attention(complaint, name, meant):
 @pytest.mark.parametrize(
     "name",
     [
-        "flash_attention_3",
-        "flash_attention_4",
-        "flash_attention_torch",
-        "flex_attention",
-        "xformers",
         "sage",
         "fp8",
         "kernels-community/flash-attn3",
@@ -130,7 +135,25 @@ PACKED = "sample_packing: true\nsequence_len: 64\n"
             "batch_flattening: auto",
             "batch_flattening",
             False,
-            "attention is not flash_attention_2 or varlen",
+            "attention is none that takes one long row",
+        ),
+        (
+            PACKED + "attn_implementation: xformers",
+            "multipack_real_batches",
+            False,
+            "xformers takes one long row",
+        ),
+        (
+            PACKED + "attn_implementation: flash_attention_4",
+            "multipack_real_batches",
+            False,
+            "flash_attention_4 takes one long row",
+        ),
+        (
+            PACKED + "attn_implementation: flex_attention",
+            "multipack_real_batches",
+            True,
+            "attention over a mask takes short rows",
         ),
         (
             "batch_flattening: auto\nattn_implementation: varlen",
