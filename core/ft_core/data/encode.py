@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ft_core.data.by_decoding import places_by_decoding
 from ft_core.data.byte_level import byte_level
 from ft_core.errors import DataError
 
@@ -39,11 +40,7 @@ def encode(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[Enc
         The tokenizer cannot tell which characters a token covers.
     """
     if not tokenizer.is_fast:
-        raise DataError(
-            f"The tokenizer '{tokenizer.name_or_path}' cannot tell which characters a token covers, "
-            "so its labels could not be explained or trusted.",
-            "Use a version of this tokenizer that has a tokenizer.json file.",
-        )
+        return [_encode_slowly(tokenizer, text) for text in texts]
     if not texts:
         return []
     output = tokenizer(
@@ -62,6 +59,18 @@ def encode(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[Enc
         starts = np.minimum(table[:, 0], np.concatenate((np.zeros(1, np.int32), ends[:-1])))[: len(table)]
         encoded.append(Encoded(np.array(ids, dtype=np.int32), starts, ends))
     return encoded
+
+
+def _encode_slowly(tokenizer: PreTrainedTokenizerBase, text: str) -> Encoded:
+    """Encode as `encode` does, with a tokenizer that tells no offsets."""
+    place = places_by_decoding(tokenizer, text)
+    if place is None:
+        raise DataError(
+            f"The tokenizer '{tokenizer.name_or_path}' cannot tell which characters a token covers, "
+            "so its labels could not be explained or trusted.",
+            "Use a version of this tokenizer that has a tokenizer.json file.",
+        )
+    return Encoded(*place)
 
 
 def encoder(tokenizer: PreTrainedTokenizerBase) -> Callable[[Sequence[str]], list[Encoded]]:

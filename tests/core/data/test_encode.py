@@ -8,11 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers, processors
-from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
 from ft_core.data.byte_level import spaces_after
 from ft_core.data.encode import encode, encoder, tokens_before_text
-from ft_core.errors import DataError
 
 TEXTS = st.text(alphabet=st.sampled_from("abc  \n\t.é🦎日本<|>{}"), max_size=12)
 
@@ -55,14 +54,6 @@ def test_nothing_is_put_before_a_text(bytes_tokenizer: Any) -> None:
 def test_what_a_tokenizer_puts_before_a_text_is_known(bytes_tokenizer: Any, tokenizer: Any) -> None:
     assert tokens_before_text(bytes_tokenizer) == [0]
     assert tokens_before_text(tokenizer) == []
-
-
-def test_a_tokenizer_without_offsets_is_refused() -> None:
-    class Slow(PreTrainedTokenizerBase):
-        is_fast = False
-
-    with pytest.raises(DataError, match="'some/slow' cannot tell which characters a token covers"):
-        encode(Slow(name_or_path="some/slow"), ["Hi"])
 
 
 @settings(deadline=None)

@@ -35,9 +35,9 @@ class XgenTokenizer(PreTrainedTokenizer):
         return self.special[index] if index < SPECIAL else f"<0x{index - SPECIAL:02X}>"
 
     def convert_tokens_to_string(self, tokens):
-        return bytes(self.byte_of[token] for token in tokens if token in self.byte_of).decode(
-            errors="replace"
-        )
+        known = self.byte_of
+        pieces = [bytes([known[token]]) if token in known else token.encode() for token in tokens]
+        return b"".join(pieces).decode(errors="replace")
 
     def save_vocabulary(self, save_directory, filename_prefix=None):
         return ()
