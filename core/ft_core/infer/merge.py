@@ -26,10 +26,8 @@ from ft_core.errors import FtError, MissingExtra, ModelError, RunError
 from ft_core.infer.source import Source, find_source
 from ft_core.models.source import check_base_model
 from ft_core.runs import Run
+from ft_core.runs.paths import MERGED
 from ft_core.train.memory import gib
-
-MERGED = "merged"
-"""The folder in a run's directory, or beside an adapter's files, that a merged model goes to."""
 
 Dtype = Literal["auto", "bf16", "fp16", "fp32"]
 
@@ -196,7 +194,7 @@ def source_of_config(config: Config, adapter: str | None, folder: Path) -> Sourc
     ModelError
         There is no such folder, or no adapter in it.
     """
-    named = adapter or config.output_dir
+    named = adapter or config.output_dir or config.lora_model_dir
     if named is None:
         raise ModelError(
             "The config names no 'output_dir', so it does not say where the adapter is.",

@@ -19,6 +19,7 @@ CONTROL = "control"
 DATA = "data"
 CHECKPOINTS = "checkpoints"
 FINAL = "final"
+MERGED = "merged"
 
 ENVIRONMENT_VARIABLE = "FT_RUN"
 """Every process of a run carries the run's directory under this name."""

@@ -23,6 +23,7 @@ from ft_core.runs.paths import CHECKPOINTS, FINAL, RESOLVED
 from ft_core.train.early_stop import EarlyStop
 from ft_core.train.failures import explain
 from ft_core.train.interrupts import Interrupts
+from ft_core.train.merge_at_end import merge_at_end
 from ft_core.train.packing import lays_end_to_end, require_isolation
 from ft_core.train.rank_failures import OtherRanks, as_error, first_failure, leave_word, wait_for_end
 from ft_core.train.steps import count_steps, warmup_steps
@@ -72,6 +73,8 @@ def _explained(directory: Path, writer: RunWriter | None, interrupts: Interrupts
     try:
         config = load_config(directory / RESOLVED)
         _train(config, directory, writer, interrupts)
+        if config.merge_lora and writer is not None:
+            merge_at_end(config, directory, writer, interrupts)
     except Exception as error:
         if writer is not None and (first := first_failure(directory)) is not None:
             raise as_error(first) from error

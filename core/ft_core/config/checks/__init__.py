@@ -15,6 +15,7 @@ from ft_core.config.checks.distributed import check_distributed
 from ft_core.config.checks.evaluation import check_evaluation
 from ft_core.config.checks.logging import check_logging
 from ft_core.config.checks.loss import check_loss
+from ft_core.config.checks.merge import check_merge
 from ft_core.config.checks.model import check_model
 from ft_core.config.checks.optimizer import check_optimizer
 from ft_core.config.checks.preference import check_preference
@@ -37,6 +38,7 @@ CHECKS = (
     check_adapter,
     check_restarts,
     check_quantization,
+    check_merge,
     check_optimizer,
     check_batch,
     check_schedule,

@@ -44,16 +44,8 @@ def check_quantization(asked: Asked) -> None:
 
 
 def _check_qlora(asked: Asked) -> None:
-    """Report what QLoRA's base model cannot be; where it is merged, the base must be whole."""
+    """Report what QLoRA's base model cannot be."""
     draft = asked.draft
-    if asked.value("merge_lora"):
-        for key, bits in BITS.items():
-            if asked.value(key):
-                message = (
-                    f"'merge_lora' adds the adapter into whole weights, and '{key}' keeps them in {bits}"
-                )
-                draft.report(("merge_lora",), message, BOTH, at="key")
-        return
     if asked.value("load_in_8bit"):
         message = "'adapter: qlora' keeps the base model in 4 bit, and 'load_in_8bit' in 8 bit"
         draft.report(("load_in_8bit",), message, "write 'load_in_4bit: true' in its place", at="key")

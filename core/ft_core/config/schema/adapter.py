@@ -145,8 +145,8 @@ class AdapterKeys(Topic):
     their class.
     Example: ``lora_fan_in_fan_out: true``."""
 
-    lora_on_cpu: Annotated[bool, Flag(), Planned()] = False
-    """Whether the adapter is loaded into the processor's memory, for merging a model that fills the GPU's.
+    lora_on_cpu: Annotated[bool, Flag()] = False
+    """Whether the adapter is merged in the processor's memory, for a model that fills the GPU's: so it always is.
     Example: ``lora_on_cpu: true``."""
 
     lora_mlp_kernel: Annotated[bool, Flag(), SAME_RESULT] = False
@@ -204,10 +204,9 @@ class AdapterKeys(Topic):
     """Settings of the adapter's beginning and base: loftq_config (with loftq_bits), backend, weight_dtype, group_size.
     Example: ``peft: {loftq_config: {loftq_bits: 4}}``."""
 
-    merge_lora: Annotated[bool, Flag(), Planned("remove it, and merge the adapter when the run is done")] = (
-        False
-    )
-    """Whether the adapter is added into the model's weights. Example: ``merge_lora: true``."""
+    merge_lora: Annotated[bool, Flag()] = False
+    """Whether the adapter is added into the model's weights when training is done, as ``ft merge-lora`` does it: the whole
+    model is then in the run's folder ``merged``, and in ``merged`` in output_dir. Example: ``merge_lora: true``."""
 
     relora: Annotated[bool, Flag()] = False
     """Whether the adapter is added into the model's weights every jagged_restart_steps and a new one begun (ReLoRA, Lialin

@@ -38,14 +38,6 @@ ERRORS = [
         "adapter: lora\ngptq: true",
     ),
     (
-        "adapter: qlora\nload_in_4bit: true\nmerge_lora: true",
-        6,
-        1,
-        "'merge_lora' adds the adapter into whole weights, and 'load_in_4bit' keeps them in 4 bit",
-        "remove one of the two",
-        "adapter: qlora\nmerge_lora: true",
-    ),
-    (
         "load_in_4bit: true",
         4,
         1,

@@ -88,7 +88,6 @@ def test_refused(complaint, line, message, fix):
     ("line", "fix"),
     [
         ("lora_model_dir: out", "remove it: training starts from a new adapter"),
-        ("lora_on_cpu: true", "remove it"),
         ("lora_mlp_kernel: true", "remove it: results are the same; only speed differs"),
     ],
 )

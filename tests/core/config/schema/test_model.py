@@ -58,12 +58,8 @@ def test_refused(complaint, line, message, fix):
     ("line", "fix"),
     [
         ("processor_type: AutoProcessor", "remove it: only text is trained on"),
-        ("gpu_memory_limit: 20GiB", "remove it: the whole model is on each device"),
+        ("max_memory: {cpu: 64GiB}", "remove it: the whole model is on each device"),
         ("reinit_weights: true", "remove it: training starts from base_model's weights"),
-        (
-            "unfrozen_parameters: [a]",
-            "remove it to train all weights, or use 'adapter: lora' with lora_target_modules",
-        ),
         ("use_kernels: true", "remove it: results are the same; only speed differs"),
     ],
 )
