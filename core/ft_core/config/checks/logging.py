@@ -11,10 +11,16 @@ TRACKERS = {
     "use_wandb": "wandb_project",
     "use_mlflow": "mlflow_experiment_name",
     "use_comet": "comet_project_name",
+    "use_trackio": "trackio_project_name",
 }
 """The switch of each tracker, and the key that switches it on by itself, as in Axolotl."""
 
-_NAMES = {"use_wandb": "Weights & Biases", "use_mlflow": "MLflow", "use_comet": "Comet"}
+_NAMES = {
+    "use_wandb": "Weights & Biases",
+    "use_mlflow": "MLflow",
+    "use_comet": "Comet",
+    "use_trackio": "Trackio",
+}
 _SETTINGS = {
     "use_wandb": (
         "wandb_entity",
@@ -32,6 +38,7 @@ _SETTINGS = {
         "comet_online",
         "comet_experiment_config",
     ),
+    "use_trackio": ("trackio_run_name", "trackio_space_id"),
 }
 
 

@@ -110,18 +110,19 @@ class LoggingKeys(Topic):
     """Whether a log for TensorBoard is written, into the run's directory: ``tensorboard --logdir runs`` shows all runs.
     Example: ``use_tensorboard: true``."""
 
-    use_trackio: Annotated[bool, Flag(), IN_THE_NOTEBOOK] = False
-    """Whether the run is reported to Trackio, a tracker on this machine or in a Hugging Face Space.
-    Example: ``use_trackio: true``."""
+    use_trackio: Annotated[bool, Flag()] = False
+    """Whether the run is reported to Trackio, a tracker on this machine or in a Hugging Face Space. Default: true where
+    trackio_project_name is given. Example: ``use_trackio: true``."""
 
-    trackio_project_name: Annotated[str | None, Text(), IN_THE_NOTEBOOK] = None
-    """Project in Trackio. Example: ``trackio_project_name: my-project``."""
+    trackio_project_name: Annotated[str | None, Text()] = None
+    """Project in Trackio. Default: huggingface. Example: ``trackio_project_name: my-project``."""
 
-    trackio_run_name: Annotated[str | None, Text(), IN_THE_NOTEBOOK] = None
-    """Name of the run in Trackio. Default: Trackio makes one up. Example: ``trackio_run_name: first-try``."""
+    trackio_run_name: Annotated[str | None, Text()] = None
+    """Name of the run in Trackio. Default: the name of the run here. Example: ``trackio_run_name: first-try``."""
 
-    trackio_space_id: Annotated[str | None, Text(), IN_THE_NOTEBOOK] = None
-    """Hugging Face Space that shows the run. Default: this machine alone. Example: ``trackio_space_id: my-name/my-space``."""
+    trackio_space_id: Annotated[str | None, Text()] = None
+    """Hugging Face Space that keeps and shows the run; where there is none of this name, a private one is made. Default: this
+    machine alone. Example: ``trackio_space_id: my-name/my-space``."""
 
     use_swanlab: Annotated[bool, Flag(), IN_THE_NOTEBOOK] = False
     """Whether the run is reported to SwanLab (needs a plugin in Axolotl). Example: ``use_swanlab: true``."""

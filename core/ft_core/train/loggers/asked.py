@@ -42,6 +42,7 @@ KINDS = (
     ),
     Kind("MLflow", "use_mlflow", "mlflow", "mlflow", lambda config: config.use_mlflow),
     Kind("Comet", "use_comet", "comet_ml", "comet", lambda config: config.use_comet),
+    Kind("Trackio", "use_trackio", "trackio", "trackio", lambda config: config.use_trackio),
     Kind(
         "TensorBoard", "use_tensorboard", "tensorboard", "tensorboard", lambda config: config.use_tensorboard
     ),

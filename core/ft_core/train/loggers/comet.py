@@ -44,7 +44,7 @@ class Comet:
         self._experiment: Any = comet_ml.start(
             workspace=config.comet_workspace,
             project_name=config.comet_project_name,
-            experiment_key=config.comet_experiment_key,
+            experiment_key=config.comet_experiment_key or run.continues or None,
             mode=config.comet_mode,
             online=config.comet_online,
             experiment_config=comet_ml.ExperimentConfig(**settings),
@@ -60,6 +60,11 @@ class Comet:
     def address(self) -> str:
         """The experiment's page, or the folder of its archive."""
         return self._address
+
+    @property
+    def identifier(self) -> str:
+        """The experiment's key."""
+        return str(self._experiment.get_key())
 
     def log(self, step: int, numbers: Mapping[str, float]) -> None:
         """Report the numbers of a step."""

@@ -34,12 +34,18 @@ class Mlflow:
         self._copies_checkpoints = run.config.hf_mlflow_log_artifacts
         mlflow.set_tracking_uri(uri)
         experiment = run.config.mlflow_experiment_name or os.environ.get("MLFLOW_EXPERIMENT_NAME", "Default")
-        mlflow.set_experiment(experiment)
-        started: Any = mlflow.start_run(run_name=run.config.mlflow_run_name or run.name)
+        kept: Any = mlflow.set_experiment(experiment)
+        goes_on = bool(run.continues) and _has_run(kept.experiment_id, run.continues)
+        if goes_on:
+            started: Any = mlflow.start_run(run_id=run.continues)
+        else:
+            started = mlflow.start_run(run_name=run.config.mlflow_run_name or run.name)
         info = started.info
+        self._identifier = str(info.run_id)
         page = f"{uri.rstrip('/')}/#/experiments/{info.experiment_id}/runs/{info.run_id}"
         self._address = without_secrets(page if uri.startswith("http") else uri)
-        mlflow.log_params({key: _short(value) for key, value in run.values.items()})
+        if not goes_on:  # a parameter cannot be changed
+            mlflow.log_params({key: _short(value) for key, value in run.values.items()})
         mlflow.log_text(run.config.to_yaml(), "config.yaml")
         mlflow.log_dict(dict(run.plan), "plan.json")
 
@@ -47,6 +53,11 @@ class Mlflow:
     def address(self) -> str:
         """The run's page, or the store that holds it."""
         return self._address
+
+    @property
+    def identifier(self) -> str:
+        """The run's identifier."""
+        return self._identifier
 
     def log(self, step: int, numbers: Mapping[str, float]) -> None:
         """Report the numbers of a step."""
@@ -61,6 +72,18 @@ class Mlflow:
     def end(self, final: Path | None) -> None:
         """Say how the run ended."""
         self._mlflow.end_run("FINISHED" if final else "FAILED")
+
+
+def _has_run(experiment: str, run: str) -> bool:
+    """Whether an experiment of the store has a run."""
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    try:
+        found: Any = MlflowClient().get_run(run)
+    except MlflowException:
+        return False
+    return found.info.experiment_id == experiment
 
 
 def _with_password_in_environment(uri: str) -> str:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from ft_core.errors import FtError, RunError
 from ft_core.runs import Run
 from ft_core.runs.paths import CHECKPOINTS, FINAL
 from ft_core.train.loggers.asked import Kind, asked_kinds, missing_package
+from ft_core.train.loggers.continued import told_before
 from ft_core.train.loggers.secrets import without_secrets
 from ft_core.train.loggers.tracker import Reported, Tracker
 from ft_core.train.saving import CHECKPOINT
@@ -71,11 +73,13 @@ class Reporting(TrainerCallback):
         except RunError:
             plan = {}
         reported = Reported(self._config, plan, self._writer.directory, self._model)
+        before = told_before(self._config.resume_from_checkpoint)
         for kind in asked_kinds(self._config):
+            of_kind = replace(reported, continues=before.get(kind.name, ""))
             if missing := missing_package(kind):
                 self._warn(missing.message, missing.fix)
             else:
-                self._try(kind.name, lambda kind=kind: self._start(kind, reported))
+                self._try(kind.name, lambda kind=kind, told=of_kind: self._start(kind, told))
         return self
 
     def on_log(
@@ -126,7 +130,7 @@ class Reporting(TrainerCallback):
         self._trackers[kind.name] = tracker
         address = without_secrets(tracker.address)
         assert self._writer is not None
-        self._writer.emit("tracker", name=kind.name, address=address)
+        self._writer.emit("tracker", name=kind.name, address=address, identifier=tracker.identifier)
         print(f"reports to {kind.name}: {address}", flush=True)  # noqa: T201
 
     def _each(self, tell: Callable[[Tracker], None]) -> None:
@@ -167,6 +171,10 @@ def _make(kind: Kind, reported: Reported) -> Tracker:
             from ft_core.train.loggers.comet import Comet
 
             return Comet(reported)
+        case "use_trackio":
+            from ft_core.train.loggers.trackio import Trackio
+
+            return Trackio(reported)
         case _:
             from ft_core.train.loggers.tensorboard import Tensorboard
 

@@ -29,6 +29,11 @@ class Tensorboard:
         """The folder to give to ``tensorboard --logdir``."""
         return str(self._folder)
 
+    @property
+    def identifier(self) -> str:
+        """Nothing: a run that goes on has a folder of its own."""
+        return ""
+
     def log(self, step: int, numbers: Mapping[str, float]) -> None:
         """Write the numbers of a step."""
         for name, value in numbers.items():

@@ -29,12 +29,15 @@ class Reported:
         The run's directory, whose name is the run's.
     model
         What is trained.
+    continues
+        What the tracker calls the run whose checkpoint this one goes on from; empty where it has not heard of one.
     """
 
     config: Config
     plan: Mapping[str, Any]
     directory: Path
     model: torch.nn.Module
+    continues: str = ""
 
     @property
     def name(self) -> str:
@@ -53,6 +56,11 @@ class Tracker(Protocol):
     @property
     def address(self) -> str:
         """Where the run can be seen: an address for a browser, a folder, or empty."""
+        ...
+
+    @property
+    def identifier(self) -> str:
+        """What the tracker calls the run, to go on with it; empty where it cannot."""
         ...
 
     def log(self, step: int, numbers: Mapping[str, float]) -> None:

@@ -21,12 +21,13 @@ class Wandb:
 
         config = run.config
         self._uploads = config.wandb_log_model
+        identifier = config.wandb_run_id or run.continues or None
         self._run: Any = wandb.init(
             project=config.wandb_project or _PROJECT,
             entity=config.wandb_entity,
             name=config.wandb_name or run.name,
-            id=config.wandb_run_id,
-            resume="allow" if config.wandb_run_id else None,
+            id=identifier,
+            resume="allow" if identifier else None,
             mode=config.wandb_mode,  # pyright: ignore[reportArgumentType] - disabled is never asked for
             dir=run.directory,
             config={"config": run.values, "plan": dict(run.plan)},
@@ -40,6 +41,11 @@ class Wandb:
     def address(self) -> str:
         """The run's page, or where it was written."""
         return str(self._run.url or Path(self._run.dir).parent)
+
+    @property
+    def identifier(self) -> str:
+        """The run's identifier."""
+        return str(self._run.id)
 
     def log(self, step: int, numbers: Mapping[str, float]) -> None:
         """Report the numbers of a step."""

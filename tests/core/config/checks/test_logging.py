@@ -40,6 +40,14 @@ WARNINGS = [
         "write 'use_comet: true', or remove the line",
         "comet_online: false\nuse_comet: false",
     ),
+    (
+        "trackio_run_name: first",
+        4,
+        1,
+        "'trackio_run_name' has no effect: the run is not reported to Trackio",
+        "write 'use_trackio: true', or remove the line",
+        "trackio_run_name: first\ntrackio_project_name: poems",
+    ),
 ]
 
 

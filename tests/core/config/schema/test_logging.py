@@ -100,10 +100,6 @@ def test_refused_values(complaint, line, message, fix):
     ("line", "fix"),
     [
         ("comet_api_key: a", IN_THE_ENVIRONMENT),
-        ("use_trackio: true", IN_THE_NOTEBOOK),
-        ("trackio_project_name: a", IN_THE_NOTEBOOK),
-        ("trackio_run_name: a", IN_THE_NOTEBOOK),
-        ("trackio_space_id: a/b", IN_THE_NOTEBOOK),
         ("use_swanlab: true", IN_THE_NOTEBOOK),
         ("swanlab_project: a", IN_THE_NOTEBOOK),
         ("swanlab_experiment_name: a", IN_THE_NOTEBOOK),

@@ -26,6 +26,7 @@ class Broken:
     """A tracker that fails at one thing."""
 
     address = "https://me:pass@tracker.example/run"
+    identifier = "run-7"
     steps: list[int] = []  # noqa: RUF012 - emptied by each test
 
     def __init__(self, fails: str) -> None:
@@ -66,7 +67,7 @@ def test_a_tracker_that_fails_is_one_warning_and_training_goes_on(
     assert run.state == "completed"
     assert Broken.steps == steps
     (told,) = events(run, "tracker")
-    assert told["address"] == "https://tracker.example/run"
+    assert (told["address"], told["identifier"]) == ("https://tracker.example/run", "run-7")
     warnings = [(event["message"], event["fix"]) for event in events(run, "warning")]
     expected = (
         "Weights & Biases is told nothing more: refused for key *** at https://tracker.example",
@@ -157,6 +158,8 @@ def test_trackers_change_nothing_of_the_training(
         ({"wandb_project": "a", "wandb_mode": "disabled"}, []),
         ({"mlflow_experiment_name": "a"}, ["MLflow"]),
         ({"comet_project_name": "a", "use_tensorboard": True}, ["Comet", "TensorBoard"]),
+        ({"trackio_project_name": "a"}, ["Trackio"]),
+        ({"trackio_project_name": "a", "use_trackio": False}, []),
     ],
 )
 def test_what_a_config_asks_for(make_config: MakeConfig, keys: dict[str, Any], names: list[str]) -> None:

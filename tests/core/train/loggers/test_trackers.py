@@ -14,6 +14,7 @@ import pytest
 
 from ft_core.config import Config
 from ft_core.runs import Run
+from ft_core.train.loggers.continued import told_before
 
 MakeConfig = Callable[..., Config]
 Train = Callable[..., Run]
@@ -165,6 +166,81 @@ def test_comet_offline(make_config: MakeConfig, train: Train, events: Events) ->
     assert of("eval/loss") == losses(events, run, "eval")
 
 
+def test_trackio(make_config: MakeConfig, train: Train, events: Events) -> None:
+    from trackio.sqlite_storage import SQLiteStorage
+
+    run = train(make_config(trackio_project_name="poems", **EVALUATED), "first")
+    (told,) = events(run, "tracker")
+    assert told["name"] == "Trackio"
+    assert told["address"] == 'trackio show --project "poems"'
+    rows = SQLiteStorage.get_logs("poems", "first")
+    for kind, name in (("step", "train/loss"), ("eval", "eval/loss")):
+        assert {row["step"]: row[name] for row in rows if name in row} == losses(events, run, kind)
+    config = SQLiteStorage.get_run_config("poems", "first")
+    assert config is not None
+    assert config["config"]["learning_rate"] == 0.01
+
+
+def test_what_goes_on_from_a_checkpoint_is_one_run_of_each_tracker(
+    make_config: MakeConfig, train: Train, events: Events, tmp_path: Path
+) -> None:
+    import mlflow
+    from trackio.sqlite_storage import SQLiteStorage
+
+    store = str(tmp_path / "store")
+    keys: dict[str, Any] = {
+        "wandb_project": "poems",
+        "wandb_mode": "offline",
+        "mlflow_experiment_name": "poems",
+        "mlflow_tracking_uri": store,
+        "trackio_project_name": "poems",
+        "use_tensorboard": True,
+    }
+    first = train(make_config(**keys, max_steps=2, save_strategy="steps", save_steps=2), "first")
+    checkpoint = str(first.directory / "checkpoints" / "checkpoint-2")
+    second = train(make_config(**keys, max_steps=4, resume_from_checkpoint=checkpoint), "second")
+    assert (second.state, events(second, "warning")) == ("completed", [])
+    names, again = (
+        {event["name"]: event["identifier"] for event in events(run, "tracker")} for run in (first, second)
+    )
+    assert names == again
+    assert names["Trackio"] == "first"
+    assert names["TensorBoard"] == ""
+    both = losses(events, first, "step") | losses(events, second, "step")
+    assert list(both) == [1, 2, 3, 4]
+
+    # Weights & Biases takes what an offline run of the same identifier has as its continuation.
+    (begun,) = (record.run for record in wandb_records(second.directory) if record.HasField("run"))
+    assert begun.run_id == names["Weights & Biases"]
+    client = mlflow.MlflowClient(store)
+    stored = client.get_run(names["MLflow"])
+    assert stored.info.status == "FINISHED"
+    assert stored.data.params["max_steps"] == "2"
+    history = client.get_metric_history(stored.info.run_id, "train/loss")
+    assert {metric.step: metric.value for metric in history} == both
+    rows = SQLiteStorage.get_logs("poems", "first")
+    assert {row["step"]: row["train/loss"] for row in rows if "train/loss" in row} == both
+
+
+def test_mlflow_begins_anew_where_the_store_has_no_such_run(
+    make_config: MakeConfig, train: Train, events: Events, tmp_path: Path
+) -> None:
+    keys: dict[str, Any] = {"use_mlflow": True, "save_strategy": "steps", "save_steps": 1}
+    first = train(make_config(**keys, mlflow_tracking_uri=str(tmp_path / "one"), max_steps=1))
+    checkpoint = str(first.directory / "checkpoints" / "checkpoint-1")
+    other = {"mlflow_tracking_uri": str(tmp_path / "other"), "resume_from_checkpoint": checkpoint}
+    second = train(make_config(**keys, **other, max_steps=2))
+    assert (second.state, events(second, "warning")) == ("completed", [])
+    ((one,), (two,)) = (events(run, "tracker") for run in (first, second))
+    assert one["identifier"] != two["identifier"]
+
+
+def test_a_checkpoint_that_no_run_saved_continues_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a" / "checkpoint-1").mkdir(parents=True)
+    assert told_before(str(tmp_path / "a" / "checkpoint-1")) == {}
+    assert told_before(None) == {}
+
+
 def test_a_run_that_fails_is_told_as_failed(
     make_config: MakeConfig, train: Train, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -186,7 +262,7 @@ def test_a_run_that_fails_is_told_as_failed(
 def test_nothing_is_imported_that_is_not_asked_for(
     make_config: MakeConfig, train: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("wandb", "mlflow", "comet_ml", "torch.utils.tensorboard"):
+    for name in ("wandb", "mlflow", "comet_ml", "trackio", "torch.utils.tensorboard"):
         monkeypatch.setitem(sys.modules, name, None)
     run = train(make_config(max_steps=1, use_wandb=True, wandb_mode="disabled"))
     assert run.state == "completed"
