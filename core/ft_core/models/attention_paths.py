@@ -18,13 +18,12 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from ft_core.models.hardware import Hardware
+from ft_core.models.hardware import Hardware, torch_version
 from ft_core.models.parameters import first_number, text_config
 
 EAGER, SDPA, FLEX = "eager", "sdpa", "flex_attention"
@@ -136,7 +135,7 @@ def device_obstacle(attention: str, hardware: Hardware) -> str:
         return f"{kernel.subject} needs {names.get(kernel.least, 'a Volta GPU or newer')}"
     if attention == XFORMERS and importlib.util.find_spec("flash_attn") and not is_installed(FLASH_2):
         return "xformers cannot be imported where flash-attn-4 is installed without flash-attn"
-    if attention == VARLEN and _torch_version() < _VARLEN_TORCH:
+    if attention == VARLEN and torch_version() < _VARLEN_TORCH:
         return "torch's kernel for documents came with torch 2.11"
     return ""
 
@@ -211,8 +210,3 @@ def _has_distribution(name: str) -> bool:
     with suppress(importlib.metadata.PackageNotFoundError):
         return bool(importlib.metadata.version(name))
     return False
-
-
-def _torch_version() -> tuple[int, ...]:
-    """Return the first two numbers of the installed torch's version, without importing it."""
-    return tuple(int(number) for number in re.findall(r"\d+", importlib.metadata.version("torch"))[:2])

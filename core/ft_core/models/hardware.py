@@ -6,6 +6,7 @@ A plan must be on screen within a second, and importing torch alone takes longer
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import os
 import platform
@@ -174,6 +175,11 @@ def _torch_has_cuda() -> bool:
         r"^cuda\b[^=]*=\s*(.+)$", _read(Path(spec.origin).with_name("version.py")), re.MULTILINE
     )
     return found is not None and found.group(1).strip() != "None"
+
+
+def torch_version() -> tuple[int, ...]:
+    """Return the first two numbers of the installed torch's version, without importing it."""
+    return tuple(int(number) for number in re.findall(r"\d+", importlib.metadata.version("torch"))[:2])
 
 
 def _cpu_bf16() -> bool:

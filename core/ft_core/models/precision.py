@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from ft_core.errors import ModelError
-from ft_core.models.hardware import Hardware
+from ft_core.models.hardware import Hardware, torch_version
 
 if TYPE_CHECKING:
     from ft_core.config import Config
+
+_MPS_BF16_TORCH = (2, 6)  # the first whose autocast has it
 
 
 @dataclass(frozen=True)
@@ -91,9 +93,15 @@ def _compute_format(config: Config, hardware: Hardware) -> tuple[Literal["bf16",
         )
     if config.bf16:
         if hardware.kind == "cuda" and capability < (8, 0):
+            older = next(d for d in hardware.devices if (d.compute_capability or (0, 0)) < (8, 0))
             raise ModelError(
-                f"'bf16: true' needs an Ampere GPU or newer, and {hardware.name} is older.",
+                f"'bf16: true' needs an Ampere GPU or newer, and {older.name} is older.",
                 "Write 'bf16: auto' or 'fp16: true'.",
+            )
+        if hardware.kind == "mps" and torch_version() < _MPS_BF16_TORCH:
+            raise ModelError(
+                "'bf16: true' needs PyTorch 2.6 or newer on an Apple GPU.",
+                "Write 'bf16: auto', which picks what this device can do, or install a newer PyTorch.",
             )
         return "bf16", "'bf16: true'"
     return "fp32", "neither bf16 nor fp16 is on"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ft_core.errors import MissingExtra, ModelError
+from ft_core.models.devices import needs_bitsandbytes
 from ft_core.models.hardware import Hardware
 from ft_core.models.precision import choose_precision
 from ft_core.train.parameter_groups import parameter_groups
@@ -22,9 +23,7 @@ if TYPE_CHECKING:
 
     from ft_core.config import Config
 
-_BITSANDBYTES = re.compile(r"bnb|8bit|paged|lion|ademamix")
 _COLLECTIVE_SECONDS = 1800
-_WITHOUT_BITSANDBYTES = "adamw_torch_8bit"  # torchao's
 
 
 def training_arguments(
@@ -159,7 +158,7 @@ def _of_transformers(
 ) -> tuple[type[torch.optim.Optimizer], dict[str, Any]]:
     from transformers import Trainer
 
-    if _BITSANDBYTES.search(config.optimizer) and config.optimizer != _WITHOUT_BITSANDBYTES:
+    if needs_bitsandbytes(config.optimizer):
         require("bitsandbytes", f"The optimizer '{config.optimizer}'", "pip install 'ft-jupyter[gpu]'")
     try:
         return Trainer.get_optimizer_cls_and_kwargs(arguments, model)

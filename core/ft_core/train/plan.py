@@ -26,6 +26,7 @@ from ft_core.data.prepare import require_trained_types
 from ft_core.errors import LaunchError
 from ft_core.models.adapter import count_trained, target_modules
 from ft_core.models.attention_choice import choose_attention
+from ft_core.models.devices import check_device
 from ft_core.models.hardware import Hardware, detect_hardware
 from ft_core.models.outline import Outline
 from ft_core.models.parameters import local_model_config, model_folder, positions, read_outline
@@ -209,6 +210,7 @@ def make_plan(
     check_base_model(config)
     require_trained_types(config)
     require_trl(config)
+    check_device(config, hardware)
     precision = choose_precision(config, hardware)
     quantised = quantised_base(config, local_model_config(config.base_model, config.revision_of_model))
     if quantised is not None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, cast
 from ft_core.config import Config, load_config
 from ft_core.data.preference import Preferences, load_preferences, method_of
 from ft_core.errors import FtError, LaunchError
+from ft_core.models.devices import check_device
 from ft_core.models.hardware import Hardware, detect_hardware
 from ft_core.models.precision import choose_precision
 from ft_core.runs import RunWriter
@@ -88,6 +89,7 @@ def _train(config: Config, directory: Path, writer: RunWriter | None, interrupts
     """Load, tokenize, train and save."""
     _use_one_gpu()
     hardware = detect_hardware()
+    check_device(config, hardware)
     _phase(writer, "loading model")
     _quiet()
     from ft_core.models.tokenizer import load_vocabulary
