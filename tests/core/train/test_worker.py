@@ -6,6 +6,7 @@ import json
 import math
 import os
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -297,3 +298,22 @@ def test_a_run_has_one_worker(
     assert main(run.directory) == 1
     assert "Run 'one' has already ended (completed)." in capsys.readouterr().err
     assert run.events() == written
+
+
+@pytest.mark.parametrize("keys", [{}, {"use_comet": True, "comet_online": False}])
+def test_comet_is_left_alone_in_a_process_whose_run_does_not_report_to_it(
+    make_config: MakeConfig, train: Train, monkeypatch: pytest.MonkeyPatch, keys: dict[str, Any]
+) -> None:
+    seen: list[bool] = []
+
+    def load_vocabulary(config: Config) -> Any:
+        seen.append("comet_ml" in sys.modules and sys.modules["comet_ml"] is None)
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "comet_ml", sys)  # so that it is as it was after the test
+    monkeypatch.delitem(sys.modules, "comet_ml")
+    monkeypatch.setattr("ft_core.models.tokenizer.load_vocabulary", load_vocabulary)
+    train(make_config(**keys))  # in this process, which is not the run's own
+    monkeypatch.setenv("FT_RUN", "here")
+    train(make_config(**keys))
+    assert seen == [False, not keys]
