@@ -50,6 +50,7 @@ class FinetuneMagics(Magics):
         --gpus N          train on N GPUs
         --set KEY=VALUE   override a key, dotted for a nested one; repeatable
         --base FILE       a YAML file, or its https address, that the cell overrides
+        --resume          go on where the last run of this config broke off, if one did
         --overwrite       replace a run of the same name
         --launcher NAME   how the run is started: process
 

@@ -11,6 +11,8 @@ from ft_jupyter.magics.arguments import LineParser, split
 
 DEFAULT_VARIABLE = "run"
 
+_RESUME = ("auto_resume_from_checkpoints=true",)
+
 
 @dataclass(frozen=True)
 class FinetuneOptions:
@@ -83,7 +85,7 @@ def parse_finetune(line: str) -> FinetuneOptions:
         inspect=options.inspect,
         wait=options.wait,
         gpus=options.gpus,
-        overrides=(*options.set, *keys),
+        overrides=(*options.set, *keys, *_RESUME * options.resume),
         base=options.base,
         overwrite=options.overwrite,
     )
@@ -101,6 +103,9 @@ def finetune_parser() -> LineParser:
         "--set", action="append", default=[], metavar="KEY=VALUE", help="override a key; repeatable"
     )
     parser.add_argument("--base", metavar="FILE", help="a YAML file, or its address, that the cell overrides")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on where the last run of this config broke off"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace a run of the same name")
     parser.add_argument("--launcher", default="process", metavar="process", help="how the run is started")
     return parser

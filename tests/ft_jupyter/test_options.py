@@ -11,7 +11,7 @@ from ft_jupyter.magics import FinetuneMagics
 from ft_jupyter.magics.options import FinetuneOptions, finetune_parser, parse_finetune, python_name
 
 USAGE = (
-    "usage: %%finetune [--plan] [--inspect] [--wait] [--gpus N] [--set KEY=VALUE] [--base FILE] [--overwrite] "
+    "usage: %%finetune [--plan] [--inspect] [--wait] [--gpus N] [--set KEY=VALUE] [--base FILE] [--resume] [--overwrite] "
     "[--launcher process] [name]"
 )
 
@@ -39,6 +39,7 @@ USAGE = (
             ),
         ),
         ("--base 'my file.yml'", FinetuneOptions(base="my file.yml")),
+        ("--resume", FinetuneOptions(overrides=("auto_resume_from_checkpoints=true",))),
         ("joker --overwrite --launcher process", FinetuneOptions(name="joker", overwrite=True)),
     ],
 )

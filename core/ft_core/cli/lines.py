@@ -32,6 +32,8 @@ def line_of(event: Event) -> str | None:
             line = f"reports to {name}: {address}"
         case {"type": "restart", "step": int(step), "number": int(number)}:
             line = f"restart {number} after step {step}: the adapter is added into the model and begun anew"
+        case {"type": "resume", "path": str(path)}:
+            line = f"goes on from {path}"
         case {"type": "checkpoint", "path": str(path)}:
             line = f"saved {path}"
         case {"type": "warning", "message": str(message)}:

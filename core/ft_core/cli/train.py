@@ -29,6 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="GPUs to train on, one rank each (default: all); without a GPU, ranks on the CPU",
     )
     add_set(parser)
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on where the last run of this config broke off, if one did (auto_resume_from_checkpoints)",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace a run of this name that has ended")
     parser.add_argument(
         "--detach", action="store_true", help="return at once; ft attach NAME follows the run"
@@ -45,6 +50,8 @@ def execute(arguments: argparse.Namespace) -> int:
     from ft_core.cli.follow import follow
     from ft_core.launch import launch
 
+    if arguments.resume:
+        arguments.set.append("auto_resume_from_checkpoints=true")
     config = load(arguments)
     run = launch(config, arguments.name, gpus=arguments.gpus, overwrite=arguments.overwrite)
     print(f"Run '{run.name}' in {run.directory}", flush=True)

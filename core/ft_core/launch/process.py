@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 import ft_core
 from ft_core.data.write_tables import write_tables
 from ft_core.errors import LaunchError, RunError
+from ft_core.launch.resume import with_checkpoint
 from ft_core.models.hardware import Hardware, detect_hardware
 from ft_core.runs import ENVIRONMENT_VARIABLE, Run, RunWriter, create_run, record_process, runs_root
-from ft_core.runs.paths import DATA
+from ft_core.runs.paths import DATA, next_name
 from ft_core.train import Plan, make_plan
 
 if TYPE_CHECKING:
@@ -71,7 +72,8 @@ def launch(
     config
         What to train.
     name
-        The run's name; the next free ``run-<n>`` by default.
+        The run's name; the next free ``run-<n>`` by default. Where it is that of the run whose checkpoint this one goes on
+        from, the new run has the next free ``<name>-<n>``.
     gpus
         GPUs to train on, one rank each; all that are visible by default. Without a GPU it is the number of ranks on the
         CPU, 1 by default.
@@ -92,8 +94,11 @@ def launch(
     RunError
         The name is taken or cannot be one, or the run that is to be replaced holds what is trained on.
     """
+    config = with_checkpoint(config, root)
     if name and overwrite:
         _check_inputs_stay(config, (root or runs_root()).absolute() / name)
+    elif name and _goes_on_from(config, (root or runs_root()).absolute() / name):
+        name = next_name(root, name)
     hardware = detect_hardware()
     ranks = count_ranks(gpus, hardware)
     plan = plan or make_plan(config, world_size=ranks, hardware=hardware, root=root)
@@ -125,12 +130,23 @@ def launch(
 
 def _check_inputs_stay(config: Config, directory: Path) -> None:
     """Raise where `directory`, whose run is to be replaced, holds a file that `config` reads."""
-    for path in (config.base_model, *(dataset.path for dataset in config.all_datasets)):
-        if directory in Path(path).absolute().parents:
+    read = [config.base_model, *(dataset.path for dataset in config.all_datasets)]
+    for path in (*read, config.resume_from_checkpoint):
+        if path is not None and directory in Path(path).absolute().parents:
             raise RunError(
                 f"Run '{directory.name}' cannot be overwritten: '{path}', which is trained on, is in it.",
                 "Use another name.",
             )
+
+
+def _goes_on_from(config: Config, directory: Path) -> bool:
+    """Whether `config` has found a checkpoint of the run in `directory` by itself."""
+    checkpoint = config.resume_from_checkpoint
+    return (
+        config.auto_resume_from_checkpoints
+        and checkpoint is not None
+        and directory in Path(checkpoint).parents
+    )
 
 
 def count_ranks(gpus: int | None, hardware: Hardware) -> int:

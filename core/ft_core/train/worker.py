@@ -126,6 +126,7 @@ def _train(config: Config, directory: Path, writer: RunWriter | None, interrupts
             if not isinstance(samples, Preferences):
                 trainer.add_callback(Generations(config, writer, callback, tokenizer, samples.eval))
             _phase(writer, "training")
+            _tell_beginning(config, writer)
             try:
                 trainer.train(resume_from_checkpoint=config.resume_from_checkpoint)
             finally:
@@ -352,6 +353,17 @@ def _save(
         if config.output_dir is not None:
             copy_to(directory / FINAL, Path(config.output_dir))
     trainer.accelerator.wait_for_everyone()
+
+
+def _tell_beginning(config: Config, writer: RunWriter | None) -> None:
+    """Say where training goes on, in the events and in the log."""
+    if writer is None:
+        return
+    if config.resume_from_checkpoint is not None:
+        writer.emit("resume", path=config.resume_from_checkpoint)
+        print(f"goes on from {config.resume_from_checkpoint}", flush=True)  # noqa: T201
+    elif config.auto_resume_from_checkpoints:
+        print("begins at the first step: no run of this config has broken off", flush=True)  # noqa: T201
 
 
 def _phase(writer: RunWriter | None, name: str) -> None:

@@ -11,7 +11,6 @@ SaveStrategy = Literal["epoch", "steps", "no"]
 HubStrategy = Literal["end", "every_save", "checkpoint", "all_checkpoints"]
 
 UPLOAD = Planned("remove it, and upload the run's folder 'final' when it is done")
-NO_RESUME = Planned("remove it, and name the checkpoint by 'resume_from_checkpoint'")
 
 
 class CheckpointKeys(Topic):
@@ -62,8 +61,9 @@ class CheckpointKeys(Topic):
     """Folder of the checkpoint from which training goes on: weights, optimizer, scheduler and place in the data.
     Example: ``resume_from_checkpoint: ./out/checkpoint-100``."""
 
-    auto_resume_from_checkpoints: Annotated[bool, Flag(), NO_RESUME] = False
-    """Whether training goes on from the newest checkpoint in output_dir, if there is one.
+    auto_resume_from_checkpoints: Annotated[bool, Flag()] = False
+    """Whether training goes on where the last run of the same config broke off, from its newest checkpoint; as ``--resume``
+    does. Where there is none, or that run has completed, it begins at the first step.
     Example: ``auto_resume_from_checkpoints: true``."""
 
     hub_model_id: Annotated[str | None, Text(), UPLOAD] = None

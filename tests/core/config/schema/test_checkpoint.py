@@ -6,7 +6,6 @@ import pytest
 
 QUOTE = "put it in quotes if it is meant as text"
 UPLOAD = "remove it, and upload the run's folder 'final' when it is done"
-NO_RESUME = "remove it, and name the checkpoint by 'resume_from_checkpoint'"
 
 
 @pytest.mark.parametrize(
@@ -66,7 +65,6 @@ def test_refused_values(complaint, line, message, fix):
             "dynamic_checkpoint: {enabled: true}",
             "remove it: a running run saves a checkpoint whenever it is asked to",
         ),
-        ("auto_resume_from_checkpoints: true", NO_RESUME),
         ("hub_model_id: a/b", UPLOAD),
         ("hub_strategy: end", UPLOAD),
         ("hub_revision: main", UPLOAD),
