@@ -87,9 +87,13 @@ class RunCallback(TrainerCallback):
         state: TrainerState,
         control: TrainerControl,
         logs: dict[str, float] | None = None,
+        optimizer: Any = None,
         **_: Any,
     ) -> None:
-        """Write the step's event, and end the run at the first loss that is no number."""
+        """Write the step's event, and end the run at the first loss or gradient that is no number.
+
+        A step that the fp16 scaler skips is none: it lowers its scale until gradients fit into the format.
+        """
         if logs is None or "loss" not in logs:
             return
         now = time.perf_counter()
@@ -112,11 +116,14 @@ class RunCallback(TrainerCallback):
                 gpu_memory=_gpu_memory(args.device),
                 **reward_figures(logs),
             )
-        if not math.isfinite(loss):
-            raise ModelError(
-                f"The loss became {loss} at step {step}, so nothing after it could be learned.",
-                self._advice(),
-            )
+        skipped = bool(getattr(optimizer, "step_was_skipped", False))
+        norm = 0.0 if skipped else float(logs["grad_norm"])
+        for name, value in (("loss", loss), ("norm of the gradients", norm)):
+            if not math.isfinite(value):
+                raise ModelError(
+                    f"The {name} became {value} at step {step}, so nothing after it could be learned.",
+                    self._advice(),
+                )
 
     def on_evaluate(
         self,

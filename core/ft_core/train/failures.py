@@ -13,7 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ft_core.errors import FtError, LaunchError, MissingExtra, ModelError, RunError, causes
-from ft_core.train.memory import gib, less_memory
+from ft_core.runs.events import last_event
+from ft_core.runs.paths import CHECKPOINTS
+from ft_core.train.memory import about_gib, gib, less_memory, smaller
+from ft_core.train.saving import list_checkpoints
 
 if TYPE_CHECKING:
     from ft_core.config import Config
@@ -59,7 +62,8 @@ def explain(error: BaseException, config: Config | None, directory: Path) -> Bas
         or type(error).__name__ == "OutOfMemoryError"
         or _NO_MEMORY.search(text)
     ):
-        return ModelError(_out_of_memory(text), less_memory(config) if config else "Use a smaller model.")
+        fix = f"{less_memory(config)}{_estimate(config, directory)}" if config else "Use a smaller model."
+        return ModelError(_out_of_memory(text, directory), fix)
     if isinstance(error, ModuleNotFoundError) and error.name:
         package = error.name.partition(".")[0]
         return MissingExtra(f"The package '{package}' is needed and not installed.", f"pip install {package}")
@@ -81,12 +85,39 @@ def _disk_full(directory: Path) -> RunError:
     )
 
 
-def _out_of_memory(text: str) -> str:
-    """Return which memory ran out, with the amount that was asked for where the error says it."""
+def _out_of_memory(text: str, directory: Path) -> str:
+    """Return which memory ran out and when, with the amount that was asked for where the error says it, and what is left."""
     where = "GPU" if "CUDA" in text or "CUBLAS" in text else "MPS" if "MPS" in text else "host"
     asked = re.search(r"Tried to allocate ([\d.]+ [KMG]iB)", text)
-    if asked:
-        return f"The {where} memory is full: another {asked.group(1)} was asked for and not there."
-    if tried := re.search(r"tried to allocate (\d+) bytes", text, re.IGNORECASE):
-        return f"The {where} memory is full: another {gib(int(tried.group(1)))} was asked for and not there."
-    return f"The {where} memory is full."
+    tried = re.search(r"tried to allocate (\d+) bytes", text, re.IGNORECASE)
+    more = asked.group(1) if asked else gib(int(tried.group(1))) if tried else ""
+    message = f"The {where} memory is full{_when(directory)}"
+    message += f": another {more} was asked for and not there." if more else "."
+    if checkpoints := list_checkpoints(directory / CHECKPOINTS):
+        message += f" What was saved before is whole: {CHECKPOINTS}/{checkpoints[-1].name}."
+    return message
+
+
+def _when(directory: Path) -> str:
+    """Return how far the run had come, as its events tell."""
+    phase = (last_event(directory, "phase") or {}).get("phase")
+    if phase != "training":
+        return f" while {phase}" if phase else ""
+    step = (last_event(directory, "step") or {}).get("step")
+    return f" after step {step}" if step else " in the first step"
+
+
+def _estimate(config: Config, directory: Path) -> str:
+    """Return how much memory the advice leaves the run to need, by the plan's estimate; nothing where that is not known."""
+    from ft_core.train.plan import make_plan
+
+    if not (keys := smaller(config)):
+        return ""
+    try:
+        world_size = int(os.environ.get("WORLD_SIZE", "1"))
+        then = make_plan(config.model_copy(update=keys), world_size=world_size, root=directory.parent)
+    except Exception:  # noqa: BLE001 - whatever it is, it is not what ended the run
+        return ""
+    if then.memory is None:
+        return ""
+    return f" It then takes {about_gib(then.memory)} (estimate) of {gib(then.device_memory)}."

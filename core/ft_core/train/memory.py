@@ -205,11 +205,19 @@ def checkpoint_bytes(config: Config, *, parameters: int, trainable: int) -> int:
     return round(saved * 4 + trainable * _optimizer_bytes(config))
 
 
-def less_memory(config: Config) -> str:
-    """Return what to change so that the run needs less memory: what leaves the result alone first."""
+def smaller(config: Config) -> dict[str, Any]:
+    """Return the keys that `less_memory` advises, where they leave the result alone; empty where it advises another run."""
     if config.micro_batch_size > 1:
         half = config.micro_batch_size // 2
         steps = -(-config.micro_batch_size * config.gradient_accumulation_steps // half)
+        return {"micro_batch_size": half, "gradient_accumulation_steps": steps}
+    return {} if config.gradient_checkpointing else {"gradient_checkpointing": True}
+
+
+def less_memory(config: Config) -> str:
+    """Return what to change so that the run needs less memory: what leaves the result alone first."""
+    if config.micro_batch_size > 1:
+        half, steps = smaller(config).values()
         return (
             f"Set micro_batch_size: {half} (now {config.micro_batch_size}) and gradient_accumulation_steps: {steps}: "
             "the same result in about half the memory for activations."

@@ -7,6 +7,8 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ft_core.errors import ModelError
+
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedTokenizerBase
@@ -41,6 +43,18 @@ def publish(written: Path, target: Path) -> None:
     shutil.rmtree(replaced, ignore_errors=True)
 
 
+def check_finite(model: Any) -> None:
+    """Raise a ModelError if a weight that trains is no number: what is saved is there to go on from."""
+    import torch
+
+    for name, weight in model.named_parameters():
+        if weight.requires_grad and not bool(torch.isfinite(weight).all()):
+            raise ModelError(
+                f"'{name}' holds what is no number any more, so the model is not saved.",
+                "Lower learning_rate, and go on from the last checkpoint.",
+            )
+
+
 def save_final(
     model: Any,
     tokenizer: PreTrainedTokenizerBase,
@@ -62,6 +76,7 @@ def save_final(
         Format that a whole model is saved in. Its fp32 master weights are rounded once, in place; None keeps them, and
         is right for an adapter.
     """
+    check_finite(model)
     staging = target.with_name(f".writing-{target.name}")
     shutil.rmtree(staging, ignore_errors=True)
     try:

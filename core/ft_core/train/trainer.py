@@ -30,7 +30,7 @@ from ft_core.train.callbacks import RunCallback
 from ft_core.train.isolation import check_isolation, model_inputs
 from ft_core.train.loss import count_targets, count_tokens, token_mean_loss
 from ft_core.train.relora import Relora
-from ft_core.train.saving import CHECKPOINT, RELORA, list_checkpoints, publish, save_weights
+from ft_core.train.saving import CHECKPOINT, RELORA, check_finite, list_checkpoints, publish, save_weights
 from ft_core.train.stopping import best_checkpoint
 from ft_core.train.stream_batches import StreamedRows
 from ft_core.train.targets import Head, find_head, target_loss
@@ -296,6 +296,7 @@ class RunTrainer(Trainer):
         checkpoints = self._checkpoints
         staging = checkpoints / _STAGING
         self.show_averaged_weights()
+        check_finite(self.model)
         try:
             super()._save_checkpoint(model, trial)
             if isinstance(self._train_rows, StreamedRows):

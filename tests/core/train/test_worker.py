@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from ft_core.config import Config
+from ft_core.errors import ModelError
 from ft_core.runs import Run, RunWriter, create_run
 
 MakeConfig = Callable[..., Config]
@@ -229,6 +230,125 @@ def test_a_loss_that_is_no_number_ends_the_run(
     assert run.error.message == "The loss became nan at step 1, so nothing after it could be learned."
     assert run.error.fix.startswith("Lower learning_rate (now 0.01), for example to 0.001")
     assert run.error.traceback is None
+    assert not run.final.exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (
+            torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.50 GiB. GPU 0 has"),
+            (
+                "The GPU memory is full after step 2: another 2.50 GiB was asked for and not there. "
+                "What was saved before is whole: checkpoints/checkpoint-2."
+            ),
+        ),
+        (
+            RuntimeError(
+                "DefaultCPUAllocator: can't allocate memory: you tried to allocate 4294967296 bytes."
+            ),
+            (
+                "The host memory is full after step 2: another 4.0 GiB was asked for and not there. "
+                "What was saved before is whole: checkpoints/checkpoint-2."
+            ),
+        ),
+    ],
+)
+def test_full_memory_is_named_with_what_the_fix_needs(
+    error: Exception,
+    message: str,
+    make_config: MakeConfig,
+    train: Train,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from ft_core.train import make_plan
+    from ft_core.train.memory import about_gib, gib
+    from ft_core.train.trainer import RunTrainer
+
+    compute_loss = RunTrainer.compute_loss
+
+    def refuse(self: Any, *arguments: Any, **options: Any) -> Any:
+        if self.state.global_step == 2:
+            raise error
+        return compute_loss(self, *arguments, **options)
+
+    monkeypatch.setattr(RunTrainer, "compute_loss", refuse)
+    keys: dict[str, Any] = {"save_strategy": "steps", "save_steps": 1, "max_steps": 5}
+    run = train(make_config(**keys, micro_batch_size=4))
+    assert run.state == "failed"
+    assert run.error is not None
+    assert run.error.message == message
+    then = make_plan(make_config(**keys, micro_batch_size=2, gradient_accumulation_steps=2))
+    assert then.memory is not None
+    assert run.error.fix == (
+        "Set micro_batch_size: 2 (now 4) and gradient_accumulation_steps: 2: "
+        "the same result in about half the memory for activations. "
+        f"It then takes {about_gib(then.memory)} (estimate) of {gib(then.device_memory)}."
+    )
+    assert run.error.traceback is None
+    assert sorted(path.name for path in (run.directory / "checkpoints").iterdir()) == [
+        "checkpoint-1",
+        "checkpoint-2",
+    ]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_gradient_that_is_no_number_ends_the_run_before_its_checkpoint(
+    value: float, make_config: MakeConfig, train: Train, events: Events, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ft_core.train.trainer import RunTrainer
+
+    training_step = RunTrainer.training_step
+
+    def broken(self: Any, model: Any, *arguments: Any, **options: Any) -> Any:
+        loss = training_step(self, model, *arguments, **options)
+        if self.state.global_step == 1:
+            next(weight for weight in model.parameters() if weight.grad is not None).grad.view(-1)[0] = value
+        return loss
+
+    monkeypatch.setattr(RunTrainer, "training_step", broken)
+    run = train(make_config(save_strategy="steps", save_steps=1))
+    assert run.error is not None
+    assert run.error.message == (
+        f"The norm of the gradients became {value} at step 2, so nothing after it could be learned."
+    )
+    assert [event["step"] for event in events(run, "checkpoint")] == [1]
+
+
+def test_a_step_that_the_scaler_skips_is_no_failure(make_config: MakeConfig, tmp_path: Path) -> None:
+    from ft_core.train.callbacks import RunCallback
+    from ft_core.train.interrupts import Interrupts
+
+    callback = RunCallback(make_config(), None, Interrupts())
+    unused: Any = None
+    state: Any = type("State", (), {"global_step": 1, "max_steps": 3})
+    logs = {"loss": 2.0, "grad_norm": math.inf, "learning_rate": 0.1, "tokens": 9}
+    skipped: Any = type("Optimizer", (), {"step_was_skipped": True})
+    callback.on_log(unused, state, unused, logs, optimizer=skipped)
+    with pytest.raises(ModelError, match="The norm of the gradients became inf at step 1"):
+        callback.on_log(unused, state, unused, logs)
+
+
+def test_weights_that_are_no_numbers_are_not_saved(
+    make_config: MakeConfig, train: Train, events: Events, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ft_core.train.callbacks import RunCallback
+
+    on_step_end = RunCallback.on_step_end
+
+    def spoil(self: Any, args: Any, state: Any, control: Any, model: Any = None, **rest: Any) -> None:
+        if state.global_step == 2:
+            next(weight for weight in model.parameters() if weight.requires_grad).data.view(-1)[0] = math.inf
+        on_step_end(self, args, state, control, **rest)
+
+    monkeypatch.setattr(RunCallback, "on_step_end", spoil)
+    run = train(make_config(save_strategy="steps", save_steps=1))
+    assert run.error is not None
+    assert run.error.message == (
+        "'base_model.model.model.layers.0.self_attn.q_proj.lora_A.default.weight' holds what is no number any more, "
+        "so the model is not saved."
+    )
+    assert [path.name for path in (run.directory / "checkpoints").iterdir()] == ["checkpoint-1"]
     assert not run.final.exists()
 
 
