@@ -9,6 +9,11 @@ LORA = ("lora", "qlora")
 
 KERNELS = ("lora_mlp_kernel", "lora_qkv_kernel", "lora_o_kernel")
 
+NOT_FUSED = {
+    "lora_dropout": "which changes what the adapter reads",
+    "peft_use_dora": "which scales the layer's own weights",
+}
+
 PAIRS = (
     (
         "lora_dropout",
@@ -59,6 +64,9 @@ def _check_beside_adapter(asked: Asked) -> None:
         if asked.value(key) and asked.value("load_in_8bit"):
             message = f"'{key}' cannot compute on weights that 'load_in_8bit' keeps in 8 bit"
             draft.report((key,), message, "remove the line", at="key")
+        for other, why in NOT_FUSED.items():
+            if asked.value(key) and asked.value(other):
+                draft.report((key,), f"'{key}' has no step for '{other}', {why}", BOTH, at="key")
     if asked.value("unfrozen_parameters"):
         message = "'unfrozen_parameters' has no place beside an adapter, which leaves the model's own weights as they are"
         fix = "use 'lora_modules_to_save' for layers that train whole, or remove 'adapter'"

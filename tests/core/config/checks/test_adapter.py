@@ -46,6 +46,22 @@ ERRORS = [
         "adapter: lora\nlora_qkv_kernel: true",
     ),
     (
+        "adapter: lora\nlora_dropout: 0.1\nlora_mlp_kernel: true",
+        6,
+        1,
+        "'lora_mlp_kernel' has no step for 'lora_dropout', which changes what the adapter reads",
+        "remove one of the two",
+        "adapter: lora\nlora_dropout: 0.1",
+    ),
+    (
+        "adapter: lora\npeft_use_dora: true\nlora_o_kernel: true",
+        6,
+        1,
+        "'lora_o_kernel' has no step for 'peft_use_dora', which scales the layer's own weights",
+        "remove one of the two",
+        "adapter: lora\nlora_o_kernel: true",
+    ),
+    (
         "adapter: lora\nunfrozen_parameters: [lm_head]",
         5,
         1,

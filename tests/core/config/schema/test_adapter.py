@@ -88,7 +88,7 @@ def test_refused(complaint, line, message, fix):
     ("line", "fix"),
     [
         ("lora_model_dir: out", "remove it: training starts from a new adapter"),
-        ("lora_mlp_kernel: true", "remove it: results are the same; only speed differs"),
+        ("lora_embedding_kernel: true", "remove it: results are the same; only speed differs"),
     ],
 )
 def test_not_supported_yet(errors, required, line, fix):
