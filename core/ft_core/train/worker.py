@@ -22,6 +22,7 @@ from ft_core.models.precision import choose_precision
 from ft_core.runs import ENVIRONMENT_VARIABLE, RunWriter
 from ft_core.runs.paths import CHECKPOINTS, FINAL, RESOLVED
 from ft_core.train.early_stop import EarlyStop
+from ft_core.train.environment import template_digests, versions
 from ft_core.train.failures import explain
 from ft_core.train.interrupts import Interrupts
 from ft_core.train.merge_at_end import merge_at_end
@@ -113,6 +114,8 @@ def _train(config: Config, directory: Path, writer: RunWriter | None, interrupts
         stopped, _ = callback.requests(trainer.args)
     if writer is not None:
         _describe(writer, config, hardware, model, samples, trainer.train_packing)
+        templates = template_digests(config, tokenizer)
+        writer.emit("environment", versions=versions(), chat_templates=templates)
     if not stopped:
         if lays_end_to_end(config):
             trainer.check_isolation(choose_precision(config, hardware).compute)
