@@ -36,6 +36,8 @@ def line_of(event: Event) -> str | None:
             line = f"goes on from {path}"
         case {"type": "checkpoint", "path": str(path)}:
             line = f"saved {path}"
+        case {"type": "merged", "folder": str(folder)}:
+            line = f"merged the adapter into its base: {folder}"
         case {"type": "warning", "message": str(message)}:
             fix = event.get("fix")
             line = f"warning: {message}" + (f" {fix}" if fix else "")

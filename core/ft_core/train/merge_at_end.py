@@ -57,7 +57,7 @@ def merge_at_end(config: Config, directory: Path, writer: RunWriter, interrupts:
         writer.emit("warning", message="The adapter was not merged: the run was asked to stop.", fix=by_hand)
     elif child.returncode:
         reason = next(
-            (line for line in said.splitlines() if line.startswith("error: ")), "error: see log.txt"
+            (line for line in said.splitlines() if line.startswith("error: ")), "error: log.txt says why."
         )
         message = f"The adapter was not merged: {reason.removeprefix('error: ')}"
         writer.emit("warning", message=message, fix=by_hand)

@@ -24,6 +24,7 @@ from ft_core.cli.lines import line_of
         ),
         ({"type": "step", "step": 7, "total_steps": 20, "loss": None}, "step 7/20  loss not finite"),
         ({"type": "eval", "step": 3, "epoch": 0.1, "loss": 2.25}, "eval at step 3  loss 2.2500"),
+        ({"type": "merged", "folder": "merged"}, "merged the adapter into its base: merged"),
         (
             {
                 "type": "data",
