@@ -57,9 +57,11 @@ def training_arguments(
         "use_cpu": on_cpu,
         # Named for a single process, it would be taken to be one of a group.
         "ddp_backend": "gloo" if on_cpu and world_size > 1 else None,
-        "ddp_timeout": _COLLECTIVE_SECONDS,
+        "ddp_timeout": config.ddp_timeout or _COLLECTIVE_SECONDS,
+        "ddp_bucket_cap_mb": config.ddp_bucket_cap_mb,
+        "ddp_broadcast_buffers": config.ddp_broadcast_buffers,
         # An unused trainable weight would be a mistake of ours, and looking for one costs a pass over the graph.
-        "ddp_find_unused_parameters": False,
+        "ddp_find_unused_parameters": bool(config.ddp_find_unused_parameters),
         # Length and batches.
         "max_steps": steps.total,
         "num_train_epochs": config.num_epochs,
@@ -69,8 +71,10 @@ def training_arguments(
         "average_tokens_across_devices": True,
         "remove_unused_columns": False,
         "label_names": ["labels"],
-        "dataloader_pin_memory": hardware.kind == "cuda",
+        "dataloader_pin_memory": pins_memory(config, hardware),
         "seed": config.seed,
+        "full_determinism": config.full_determinism,
+        "torch_empty_cache_steps": config.torch_empty_cache_steps,
         # A stream knows by itself where it goes on.
         "ignore_data_skip": config.streaming,
         # Optimizer and learning rate.
@@ -93,6 +97,8 @@ def training_arguments(
         # When to save and evaluate. Old checkpoints are removed by our own trainer, after the new one is whole.
         "save_strategy": saving.strategy,
         "save_steps": saving.steps or 500,
+        "save_only_model": config.save_only_model,
+        "eval_on_start": config.eval_on_start and eval_rows > 0,
         "eval_strategy": evaluating.strategy,
         "eval_steps": evaluating.steps or None,
         # Every step becomes an event; nothing else may print, and a NaN must not be hidden by an average.
@@ -111,6 +117,12 @@ def training_arguments(
         **config.gradient_checkpointing_kwargs,
     }
     return TrainingArguments(**settings)
+
+
+def pins_memory(config: Config, hardware: Hardware) -> bool:
+    """Return whether batches lie in pinned memory: as the config says, else where that is of use."""
+    asked = config.dataloader_pin_memory
+    return hardware.kind == "cuda" if asked is None else asked
 
 
 def optimizer_class(

@@ -3,9 +3,11 @@
 # ruff: noqa: ARG002 - every method has the signature that Trainer calls
 from __future__ import annotations
 
+import gc
 import math
 import time
 from collections import deque
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 
     from ft_core.config import Config
     from ft_core.runs import RunWriter
+
+TRIGGER = "axolotl_checkpoint.save"
+"""The file in ``output_dir`` that asks for a checkpoint, where ``dynamic_checkpoint`` names no other."""
 
 _GIB = 1024**3
 _RECENT_STEPS = 50  # steps whose mean time the remaining time is estimated from
@@ -66,16 +71,22 @@ class RunCallback(TrainerCallback):
         if self._config.streaming:
             # Trainer counts from where a run goes on, not from where it began.
             state.epoch = state.global_step / state.max_steps
+        self._see_trigger(state.global_step)
         stop, save = self.requests(args)
         if stop:
             self.stopped = control.should_training_stop = True
-        if stop or save:
+        if stop or save or (self._config.save_first_step and state.global_step == 1):
             control.should_save = True
+        every = self._config.gc_collect_steps or 0
+        if (every > 0 and state.global_step % every == 0) or (every < 0 and control.should_evaluate):
+            gc.collect()
 
     def on_epoch_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         """Do nothing twice: Trainer also calls this where a run ends within an epoch, or has just saved."""
+        if (self._config.gc_collect_steps or 0) < 0:
+            gc.collect()
         if self.stopped or state.global_step == self.saved_step:
             control.should_save = False
         if self.stopped or state.global_step == self.evaluated_step:
@@ -183,6 +194,17 @@ class RunCallback(TrainerCallback):
             torch.distributed.all_reduce(flags, op=torch.distributed.ReduceOp.MAX)
             asked = [bool(flag) for flag in flags.tolist()]
         return asked[0], asked[1]
+
+    def _see_trigger(self, step: int) -> None:
+        """Turn the file that asks for a checkpoint (``dynamic_checkpoint``) into a request like any other."""
+        asked = self._config.dynamic_checkpoint or {}
+        if self._writer is None or not asked.get("enabled") or step % asked.get("check_interval", 10):
+            return
+        assert self._config.output_dir is not None
+        file = Path(self._config.output_dir) / (asked.get("trigger_file_path") or TRIGGER)
+        if file.is_file():
+            file.unlink(missing_ok=True)
+            request(self._writer.directory, "checkpoint")
 
     def _write_step(self, writer: RunWriter, **event: Any) -> None:
         """Write a step's event, and every ``logging_steps`` steps a line for people."""

@@ -202,7 +202,8 @@ def checkpoint_bytes(config: Config, *, parameters: int, trainable: int) -> int:
     saved = trainable if config.adapter else parameters
     if config.relora:
         saved += parameters  # the base as the restarts have changed it
-    return round(saved * 4 + trainable * _optimizer_bytes(config))
+    state = 0 if config.save_only_model else trainable * _optimizer_bytes(config)
+    return round(saved * 4 + state)
 
 
 def smaller(config: Config) -> dict[str, Any]:

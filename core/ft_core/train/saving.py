@@ -25,6 +25,15 @@ def list_checkpoints(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: int(path.name[len(CHECKPOINT) :]))
 
 
+def require_state(checkpoint: Path) -> None:
+    """Raise a ModelError if a checkpoint holds weights alone, as ``save_only_model`` leaves it: training cannot go on."""
+    if checkpoint.is_dir() and not (checkpoint / "optimizer.pt").is_file():
+        raise ModelError(
+            f"'{checkpoint}' does not hold the optimizer's state, so training cannot go on from it.",
+            "Name a checkpoint that was saved without save_only_model.",
+        )
+
+
 def publish(written: Path, target: Path) -> None:
     """Put the folder `written` in place as `target`, which it replaces.
 

@@ -28,6 +28,7 @@ from ft_core.train.interrupts import Interrupts
 from ft_core.train.merge_at_end import merge_at_end
 from ft_core.train.packing import lays_end_to_end, require_isolation
 from ft_core.train.rank_failures import OtherRanks, as_error, first_failure, leave_word, wait_for_end
+from ft_core.train.saving import require_state
 from ft_core.train.steps import count_steps, warmup_steps
 
 if TYPE_CHECKING:
@@ -91,6 +92,8 @@ def _train(config: Config, directory: Path, writer: RunWriter | None, interrupts
     _use_one_gpu()
     hardware = detect_hardware()
     check_device(config, hardware)
+    if config.resume_from_checkpoint is not None:
+        require_state(Path(config.resume_from_checkpoint))
     _phase(writer, "loading model")
     _leave_comet_out(config)
     _quiet()

@@ -12,7 +12,7 @@ import torch
 from ft_core.config import Config
 from ft_core.errors import MissingExtra, ModelError
 from ft_core.models.hardware import Hardware
-from ft_core.train.arguments import optimizer_class, training_arguments
+from ft_core.train.arguments import optimizer_class, pins_memory, training_arguments
 from ft_core.train.steps import Steps
 
 CPU = Hardware("cpu", (), 8, 16 * 1024**3, 8 * 1024**3)
@@ -43,6 +43,14 @@ def arguments(config: Config, folder: Path, eval_rows: int = 4) -> Any:
         ("lr_scheduler", "rex", "lr_scheduler_type", "constant"),
         ("warmup_steps", 6, "warmup_steps", 6),
         ("seed", 9, "seed", 9),
+        ("full_determinism", True, "full_determinism", True),
+        ("torch_empty_cache_steps", 7, "torch_empty_cache_steps", 7),
+        ("ddp_timeout", None, "ddp_timeout", 1800),
+        ("ddp_timeout", 7200, "ddp_timeout", 7200),
+        ("ddp_bucket_cap_mb", 100, "ddp_bucket_cap_mb", 100),
+        ("ddp_broadcast_buffers", False, "ddp_broadcast_buffers", False),
+        ("ddp_find_unused_parameters", None, "ddp_find_unused_parameters", False),
+        ("ddp_find_unused_parameters", True, "ddp_find_unused_parameters", True),
         ("bf16", True, "bf16", True),
         ("gradient_checkpointing", True, "gradient_checkpointing", True),
         (
@@ -57,6 +65,15 @@ def test_keys(
     key: str, value: Any, argument: str, expected: Any, make_config: Callable[..., Config], tmp_path: Path
 ) -> None:
     assert getattr(arguments(make_config(**{key: value}), tmp_path), argument) == expected
+
+
+@pytest.mark.parametrize(
+    ("asked", "kind", "pins"),
+    [(None, "cuda", True), (None, "cpu", False), (False, "cuda", False), (True, "cpu", True)],
+)
+def test_pinned_memory(asked: bool | None, kind: Any, pins: bool, make_config: Callable[..., Config]) -> None:
+    hardware = Hardware(kind, (), 8, 16 * 1024**3, 8 * 1024**3)
+    assert pins_memory(make_config(dataloader_pin_memory=asked), hardware) is pins
 
 
 def test_what_no_key_changes(make_config: Callable[..., Config], tmp_path: Path) -> None:

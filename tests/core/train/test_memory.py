@@ -162,6 +162,7 @@ def test_a_shape_that_is_not_known_gives_no_estimate(
 
 def test_a_checkpoint_holds_what_trains_and_its_optimizer(make_config: Callable[..., Config]) -> None:
     assert checkpoint_bytes(make_config(), parameters=1000, trainable=100) == 1200
+    assert checkpoint_bytes(make_config(save_only_model=True), parameters=1000, trainable=100) == 400
     restarts = make_config(relora=True, jagged_restart_steps=50)
     assert checkpoint_bytes(restarts, parameters=1000, trainable=100) == 1200 + 4000
     assert (

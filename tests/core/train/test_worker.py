@@ -170,6 +170,86 @@ def test_a_checkpoint_on_request(
     assert [event["step"] for event in events(run, "checkpoint")] == [2]
 
 
+def test_a_checkpoint_after_the_first_step(make_config: MakeConfig, train: Train, events: Events) -> None:
+    run = train(make_config(max_steps=3, save_first_step=True))
+    assert [event["step"] for event in events(run, "checkpoint")] == [1]
+
+
+def test_a_checkpoint_by_a_file_in_the_output_folder(
+    make_config: MakeConfig, train: Train, events: Events, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    trigger = tmp_path / "out" / "now"
+    trigger.parent.mkdir()
+    at_step(monkeypatch, 1, lambda _: trigger.touch())
+    asked = {"enabled": True, "check_interval": 3, "trigger_file_path": "now"}
+    run = train(make_config(max_steps=5, dynamic_checkpoint=asked, output_dir=str(trigger.parent)))
+    assert [event["step"] for event in events(run, "checkpoint")] == [3]
+    assert not trigger.exists()
+
+
+def test_checkpoints_of_weights_alone_are_small_and_no_run_goes_on_from_them(
+    make_config: MakeConfig, train: Train
+) -> None:
+    run = train(make_config(max_steps=1, save_strategy="epoch", save_only_model=True))
+    checkpoint = run.directory / "checkpoints" / "checkpoint-1"
+    names = {path.name for path in checkpoint.iterdir()}
+    assert "adapter_model.safetensors" in names
+    assert not names & {"optimizer.pt", "scheduler.pt", "rng_state.pth"}
+    rest = train(make_config(max_steps=2, resume_from_checkpoint=str(checkpoint)))
+    assert rest.error is not None
+    assert rest.error.message == (
+        f"'{checkpoint}' does not hold the optimizer's state, so training cannot go on from it."
+    )
+
+
+def test_an_evaluation_before_the_first_step(make_config: MakeConfig, train: Train, events: Events) -> None:
+    run = train(make_config(max_steps=1, val_set_size=4, eval_on_start=True))
+    kinds = [event["type"] for event in run.events()[0] if event["type"] in ("step", "eval")]
+    assert kinds == ["eval", "step", "eval"]
+    assert [event["step"] for event in events(run, "eval")] == [0, 1]
+
+
+@pytest.mark.parametrize(("every", "collected"), [(2, [2, 4]), (-1, [3, 6]), (0, []), (None, [])])
+def test_the_garbage_collector_runs_when_it_is_told(
+    every: int | None, collected: list[int], make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ft_core.train.callbacks import RunCallback
+    from ft_core.train.interrupts import Interrupts
+
+    steps: list[int] = []
+    state: Any = type("State", (), {"global_step": 0})
+    monkeypatch.setattr("ft_core.train.callbacks.gc.collect", lambda: steps.append(state.global_step))
+    callback = RunCallback(make_config(gc_collect_steps=every), None, Interrupts())
+    args: Any = type("Arguments", (), {"world_size": 1})
+    for step in range(1, 6):
+        state.global_step = step
+        control: Any = type("Control", (), {"should_evaluate": step == 3, "should_save": False})
+        callback.on_step_end(args, state, control)
+    state.global_step = 6
+    callback.on_epoch_end(args, state, control)
+    assert steps == collected
+
+
+def test_full_determinism_is_torchs(
+    make_config: MakeConfig, train: Train, events: Events, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[bool] = []
+    at_step(monkeypatch, 1, lambda _: seen.append(torch.are_deterministic_algorithms_enabled()))
+    for name in (
+        "CUDA_LAUNCH_BLOCKING",
+        "CUBLAS_WORKSPACE_CONFIG",
+        "ASCEND_LAUNCH_BLOCKING",
+        "HCCL_DETERMINISTIC",
+    ):
+        monkeypatch.setenv(name, "")  # set by the run, and put back behind the test
+    monkeypatch.setenv("FLASH_ATTENTION_DETERMINISTIC", "")
+    try:
+        run = train(make_config(max_steps=1, full_determinism=True))
+    finally:
+        torch.use_deterministic_algorithms(mode=False)
+    assert (run.state, seen) == ("completed", [True])
+
+
 def test_saving_and_evaluating_by_steps(make_config: MakeConfig, train: Train, events: Events) -> None:
     keys = {"save_strategy": ..., "save_steps": 2, "save_total_limit": 2, "val_set_size": 4, "eval_steps": 3}
     run = train(make_config(max_steps=7, **keys))

@@ -90,6 +90,7 @@ def _check_without_data(asked: Asked) -> None:
     given = {
         "eval_steps": config.eval_steps is not None,
         "eval_strategy": config.eval_strategy != "no",
+        "eval_on_start": config.eval_on_start,
     }
     for key in (key for key, is_given in given.items() if is_given):
         if refuses:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from ft_core.config.checks.asked import BOTH, Asked, may_evaluate
+from ft_core.config.problems import did_you_mean, shown
+
+TRIGGER_KEYS = ("enabled", "check_interval", "trigger_file_path")
 
 
 def check_saving(asked: Asked) -> None:
@@ -22,7 +28,32 @@ def check_saving(asked: Asked) -> None:
         elif config.save_strategy == "no" and config.save_total_limit is not None:
             message = "'save_total_limit' has no effect: 'save_strategy: no' saves no checkpoints"
             draft.warn(("save_total_limit",), message, BOTH)
+    if config.save_only_model and asked.value("auto_resume_from_checkpoints"):
+        message = "'save_only_model' saves weights alone, and 'auto_resume_from_checkpoints' goes on from whole checkpoints"
+        draft.report(("save_only_model",), message, BOTH, at="key")
+    if config.dynamic_checkpoint:
+        _check_trigger(asked, config.dynamic_checkpoint)
     _check_comparison(asked)
+
+
+def _check_trigger(asked: Asked, trigger: Mapping[str, Any]) -> None:
+    """Report what is wrong within ``dynamic_checkpoint``, whose file has to be somewhere."""
+    draft, key = asked.draft, "dynamic_checkpoint"
+    for name, value in trigger.items():
+        path = (key, name)
+        if name not in TRIGGER_KEYS:
+            draft.report(path, f"'{key}' has no key '{name}'{did_you_mean(name, TRIGGER_KEYS)}", at="key")
+        elif name == "enabled" and not isinstance(value, bool):
+            draft.report(path, f"'enabled' must be true or false, not {shown(value)}")
+        elif name == "check_interval" and (type(value) is not int or value < 1):
+            draft.report(path, f"'check_interval' must be a whole number, at least 1, not {shown(value)}")
+        elif name == "trigger_file_path" and (not isinstance(value, str) or "/" in value):
+            draft.report(path, f"'trigger_file_path' must be the name of a file, not {shown(value)}")
+    if trigger.get("enabled") is True and asked.lacks("output_dir"):
+        message = f"'{key}' looks for a file in 'output_dir', and there is none"
+        draft.report(
+            (key,), message, "add 'output_dir: ./out', or remove it and ask on the dashboard", at="key"
+        )
 
 
 def _check_comparison(asked: Asked) -> None:

@@ -33,15 +33,11 @@ class CheckpointKeys(Topic):
     save_total_limit: Annotated[int | None, Whole(minimum=1)] = None
     """How many checkpoints are kept, the newest ones, and the best one for load_best_model_at_end. Default: all. Example: ``save_total_limit: 3``."""
 
-    save_first_step: Annotated[
-        bool, Flag(), Planned("remove it: 'save_steps' says when the first checkpoint comes")
-    ] = False
+    save_first_step: Annotated[bool, Flag()] = False
     """Whether a checkpoint is saved after the first step, to see early whether saving works.
     Example: ``save_first_step: true``."""
 
-    save_only_model: Annotated[
-        bool, Flag(), Planned("remove it, and set 'save_total_limit' where disk space is short")
-    ] = False
+    save_only_model: Annotated[bool, Flag()] = False
     """Whether checkpoints hold the weights alone: smaller, and training cannot go on from them.
     Example: ``save_only_model: true``."""
 
@@ -49,13 +45,11 @@ class CheckpointKeys(Topic):
     """Whether the checkpoint with the best metric_for_best_model becomes the tuned model, in place of the last weights
     where those are not the best. Checkpoints must fall on evaluations. Example: ``load_best_model_at_end: true``."""
 
-    dynamic_checkpoint: Annotated[
-        dict[str, Any] | None,
-        FreeMap(),
-        Planned("remove it: a running run saves a checkpoint whenever it is asked to"),
-    ] = None
-    """Checkpoints on request, by a file in output_dir: a map with ``enabled``, ``check_interval`` (steps) and
-    ``trigger_file_path``. Example: ``dynamic_checkpoint: {enabled: true, check_interval: 10}``."""
+    dynamic_checkpoint: Annotated[dict[str, Any] | None, FreeMap()] = None
+    """Checkpoints on request, by a file in output_dir, which is then removed: a map with ``enabled``, ``check_interval``
+    (steps; default 10) and ``trigger_file_path`` (the file's name; default axolotl_checkpoint.save). A run saves one
+    whenever it is asked to by dashboard or command, without this.
+    Example: ``dynamic_checkpoint: {enabled: true, check_interval: 10}``."""
 
     resume_from_checkpoint: Annotated[str | None, PathText()] = None
     """Folder of the checkpoint from which training goes on: weights, optimizer, scheduler and place in the data.

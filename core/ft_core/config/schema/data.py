@@ -157,10 +157,8 @@ class DataKeys(Topic):
     dataloader_prefetch_factor: Annotated[int | None, Whole(minimum=1), IN_PROCESS] = None
     """How many batches each of these processes makes ahead. Example: ``dataloader_prefetch_factor: 8``."""
 
-    dataloader_pin_memory: Annotated[
-        bool | None, Flag(), Planned("remove it: memory is pinned where there is a GPU")
-    ] = None
-    """Whether batches lie in pinned memory, from which they reach the GPU faster.
+    dataloader_pin_memory: Annotated[bool | None, Flag()] = None
+    """Whether batches lie in pinned memory, from which they reach the GPU faster. Default: where there is an NVIDIA GPU.
     Example: ``dataloader_pin_memory: true``."""
 
     dataloader_drop_last: Annotated[

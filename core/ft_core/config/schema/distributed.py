@@ -15,7 +15,6 @@ ExpertBackend = Literal["auto", "deep_ep", "torch"]
 WHOLE_MODEL = Planned("remove it: every GPU holds the whole model")
 WHOLE_ROWS = Planned("remove it: every GPU computes whole rows")
 BY_LAUNCHER = Planned("remove it: the launcher sets it for each process")
-GIVEN_DDP = Planned("remove it: PyTorch's DistributedDataParallel runs with its own defaults")
 
 
 class FsdpConfig(Topic):
@@ -122,22 +121,20 @@ class DistributedKeys(Topic):
     """Whether each GPU trains a whole copy of the model on its share of the data; with several GPUs it is so anyway.
     Example: ``ddp: true``."""
 
-    ddp_timeout: Annotated[
-        int | None, Whole(minimum=1), Planned("remove it: processes wait 1800 seconds for each other")
-    ] = None
+    ddp_timeout: Annotated[int | None, Whole(minimum=1)] = None
     """Seconds that processes wait for each other before the run counts as hung. Default: 1800.
     Example: ``ddp_timeout: 7200``."""
 
-    ddp_bucket_cap_mb: Annotated[int | None, Whole(minimum=1), GIVEN_DDP] = None
+    ddp_bucket_cap_mb: Annotated[int | None, Whole(minimum=1)] = None
     """Megabytes of gradients that the GPUs exchange at a time. Default: 25. Example: ``ddp_bucket_cap_mb: 100``."""
 
-    ddp_broadcast_buffers: Annotated[bool | None, Flag(), GIVEN_DDP] = None
+    ddp_broadcast_buffers: Annotated[bool | None, Flag()] = None
     """Whether the first GPU's buffers (not weights, such as running means) are sent to the others at each step. Default:
     false with gradient_checkpointing, else true. Example: ``ddp_broadcast_buffers: false``."""
 
-    ddp_find_unused_parameters: Annotated[bool | None, Flag(), GIVEN_DDP] = None
+    ddp_find_unused_parameters: Annotated[bool | None, Flag()] = None
     """Whether each step looks for trained weights that had no part in the loss; needed where a model has such, slower
-    otherwise. Default: false with gradient_checkpointing, else true. Example: ``ddp_find_unused_parameters: true``."""
+    otherwise. Default: false. Example: ``ddp_find_unused_parameters: true``."""
 
     accelerator_config: Annotated[
         dict[str, Any] | None,

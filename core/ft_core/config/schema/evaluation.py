@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal, get_args
 
 from ft_core.config.schema.topic import Topic
-from ft_core.config.schema.values import Choice, Flag, Number, Planned, Steps, TextList, Whole
+from ft_core.config.schema.values import Choice, Flag, Number, Steps, TextList, Whole
 
 EvalStrategy = Literal["epoch", "steps", "no"]
 
@@ -24,9 +24,7 @@ class EvaluationKeys(Topic):
     evals_per_epoch: Annotated[int | None, Whole(minimum=0)] = None
     """Evaluations in each epoch, in place of eval_steps; 0: as if not given. Example: ``evals_per_epoch: 4``."""
 
-    eval_on_start: Annotated[
-        bool, Flag(), Planned("remove it: the first evaluation comes after some training")
-    ] = False
+    eval_on_start: Annotated[bool, Flag()] = False
     """Whether the model is evaluated before the first step too, to see where it starts.
     Example: ``eval_on_start: true``."""
 

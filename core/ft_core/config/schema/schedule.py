@@ -27,7 +27,6 @@ LESS_MEMORY = Planned("remove it: 'gradient_checkpointing: true' or a smaller mi
 NOT_COMPILED = Planned("remove it: the model runs as it is written; only speed differs")
 NO_MLP_TILES = Planned("remove it: 'gradient_checkpointing: true' or a shorter sequence_len saves memory")
 NO_CHUNKS = Planned("remove it: the loss is the same; a smaller micro_batch_size saves memory")
-NO_CLEANING = Planned("remove it: PyTorch frees its own memory when it runs short")
 
 
 class ScheduleKeys(Topic):
@@ -107,21 +106,19 @@ class ScheduleKeys(Topic):
     """What torch_compile optimizes for: ``default``, ``reduce-overhead`` (small batches, takes more memory) or
     ``max-autotune`` (the fastest kernels, long to compile). Example: ``torch_compile_mode: reduce-overhead``."""
 
-    torch_empty_cache_steps: Annotated[int | None, Whole(minimum=1), NO_CLEANING] = None
+    torch_empty_cache_steps: Annotated[int | None, Whole(minimum=1)] = None
     """Steps from one emptying of PyTorch's store of free GPU memory to the next: a lower peak, about 10 % more time.
     Default: never. Example: ``torch_empty_cache_steps: 10``."""
 
-    gc_collect_steps: Annotated[int | None, Whole(minimum=-1), NO_CLEANING] = None
-    """Steps from one run of Python's garbage collector to the next; -1: before evaluations and at the end of epochs alone.
-    Default: when Python finds it due.
+    gc_collect_steps: Annotated[int | None, Whole(minimum=-1)] = None
+    """Steps from one run of Python's garbage collector to the next; -1: before evaluations and at the end of epochs alone,
+    0: as if not given. Default: when Python finds it due.
     Example: ``gc_collect_steps: 10``."""
 
     seed: Annotated[int, Whole(minimum=0, maximum=2**32 - 1)] = 42
     """What every random choice derives from: the order of the data, new weights, dropout. Example: ``seed: 7``."""
 
-    full_determinism: Annotated[
-        bool, Flag(), Planned("remove it: 'seed' fixes every random choice, not the order of sums on a GPU")
-    ] = False
+    full_determinism: Annotated[bool, Flag()] = False
     """Whether only computations are used that give the same result to the last bit each time: slower, for finding faults.
     Example: ``full_determinism: true``."""
 

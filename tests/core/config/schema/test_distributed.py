@@ -9,7 +9,6 @@ from ft_core.config import explain
 WHOLE_MODEL = "remove it: every GPU holds the whole model"
 WHOLE_ROWS = "remove it: every GPU computes whole rows"
 BY_LAUNCHER = "remove it: the launcher sets it for each process"
-GIVEN_DDP = "remove it: PyTorch's DistributedDataParallel runs with its own defaults"
 
 
 @pytest.mark.parametrize(
@@ -83,10 +82,6 @@ def test_refused_values(complaint, line, message, fix):
         ("expert_parallel_size: 8", WHOLE_MODEL),
         ("expert_parallel_backend: torch", WHOLE_MODEL),
         ("ddp: true", BY_LAUNCHER),
-        ("ddp_timeout: 7200", "remove it: processes wait 1800 seconds for each other"),
-        ("ddp_bucket_cap_mb: 100", GIVEN_DDP),
-        ("ddp_broadcast_buffers: true", GIVEN_DDP),
-        ("ddp_find_unused_parameters: true", GIVEN_DDP),
         (
             "accelerator_config: {split_batches: true}",
             "remove it: batches are split over the GPUs without it",

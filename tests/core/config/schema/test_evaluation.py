@@ -61,17 +61,6 @@ def test_refused_values(complaint, line, message, fix):
 
 
 @pytest.mark.parametrize(
-    ("line", "fix"),
-    [
-        ("eval_on_start: true", "remove it: the first evaluation comes after some training"),
-    ],
-)
-def test_not_done_yet(errors, required, line, fix):
-    key = line.partition(":")[0]
-    assert errors(required + line)[0] == (4, 1, f"'{key}' is not supported yet", fix)
-
-
-@pytest.mark.parametrize(
     "line",
     [
         "eval_on_start: false",

@@ -10,7 +10,6 @@ MEMORY = "remove it: 'gradient_checkpointing: true' or a smaller micro_batch_siz
 NO_TILES = "remove it: 'gradient_checkpointing: true' or a shorter sequence_len saves memory"
 NO_CHUNKS = "remove it: the loss is the same; a smaller micro_batch_size saves memory"
 NOT_COMPILED = "remove it: the model runs as it is written; only speed differs"
-NO_CLEANING = "remove it: PyTorch frees its own memory when it runs short"
 TWO = "keep 'micro_batch_size' and one of the other two"
 
 
@@ -110,12 +109,6 @@ def test_refused_values(complaint, line, message, fix):
         ("torch_compile: auto", NOT_COMPILED),
         ("torch_compile_backend: inductor", NOT_COMPILED),
         ("torch_compile_mode: default", NOT_COMPILED),
-        ("torch_empty_cache_steps: 10", NO_CLEANING),
-        ("gc_collect_steps: 10", NO_CLEANING),
-        (
-            "full_determinism: true",
-            "remove it: 'seed' fixes every random choice, not the order of sums on a GPU",
-        ),
     ],
 )
 def test_not_done_yet(errors, required, line, fix):
