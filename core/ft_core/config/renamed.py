@@ -32,6 +32,7 @@ OLDER = {
     "eval_max_new_tokens": "generation_max_new_tokens",
     "eval_table_max_new_tokens": "generation_max_new_tokens",
     "evaluation_strategy": "eval_strategy",
+    "liger_swiglu": "liger_glu_activation",
     "load_4bit": "gptq",
     "noisy_embedding_alpha": "neftune_noise_alpha",
     "pretrain_multipack_buffer_size": "streaming_multipack_buffer_size",

@@ -9,6 +9,7 @@ from ft_core.models.added_tokens import TokenChanges
 from ft_core.models.attention_choice import choose_attention
 from ft_core.models.attention_paths import FLEX, VARLEN, XFORMERS
 from ft_core.models.hardware import Hardware, detect_hardware
+from ft_core.models.liger import apply_liger
 from ft_core.models.parameters import local_model_config
 from ft_core.models.precision import choose_precision
 from ft_core.models.quantise import keep_differentiable, load_options, quantised_base
@@ -75,6 +76,7 @@ def load_model(
         raise
     model.config.use_cache = False
     keep_differentiable(model)
+    apply_liger(model, config, hardware)
     return model
 
 

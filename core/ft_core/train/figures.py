@@ -31,6 +31,8 @@ def figures(plan: Plan) -> list[Figure]:
         Figure("Device", plan.device, f"{plan.world_size} ranks" if plan.world_size > 1 else ""),
         Figure("Precision", plan.precision, plan.precision_reason),
         Figure("Attention", plan.attention, plan.attention_reason),
+        Figure("Liger", plan.liger, "in fewer passes over memory"),
+        Figure("Loss", plan.loss, plan.loss_reason),
         Figure("Memory", *_memory(plan)),
         Figure("Time", *_time(plan)),
         Figure("Disk", *_disk(plan)),

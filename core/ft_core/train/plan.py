@@ -28,6 +28,7 @@ from ft_core.models.adapter import count_trained, target_modules
 from ft_core.models.attention_choice import choose_attention
 from ft_core.models.devices import check_device
 from ft_core.models.hardware import Hardware, detect_hardware
+from ft_core.models.liger import check_liger, liger_words, loss_words
 from ft_core.models.outline import Outline
 from ft_core.models.parameters import local_model_config, model_folder, positions, read_outline
 from ft_core.models.precision import Precision, choose_precision
@@ -96,6 +97,8 @@ class Plan:
         Estimated time from start to end, and what that rests on.
     checkpoint, disk_free
         Size of one checkpoint and the free space where it goes, in bytes.
+    liger, loss, loss_reason
+        What Liger's kernels compute; how the loss is computed and why, where the config asks for a way; empty where not.
     vocabulary, vocabulary_reason
         Which tokens are new or have new texts and how the embeddings grow, and how these rows are trained; empty where
         nothing changes.
@@ -136,6 +139,9 @@ class Plan:
     memory_basis: str = ""
     packing: PackingEstimate | None = None
     streaming: bool = False
+    liger: str = ""
+    loss: str = ""
+    loss_reason: str = ""
     vocabulary: str = ""
     vocabulary_reason: str = ""
     trackers: tuple[str, ...] = ()
@@ -221,7 +227,8 @@ def make_plan(
     tokens = plan_tokens(config, outline, on_disk)
     outline, tokenizer = tokens.outline, tokens.tokenizer
     attention, attention_reason = choose_attention(config, model_config, hardware)
-    found = _check_model(config, outline, model_config, tokens, attention)
+    loss, loss_reason = loss_words(config)
+    found = _check_model(config, outline, model_config, tokens, attention, hardware)
     train_rows, eval_rows = _count_rows(config)
     lengths = sample_lengths(config, tokenizer)
     samples = round(train_rows * lengths.per_row) if train_rows and lengths else train_rows
@@ -258,6 +265,9 @@ def make_plan(
         precision_reason=precision.reason,
         attention=attention,
         attention_reason=attention_reason,
+        liger=liger_words(config),
+        loss=loss,
+        loss_reason=loss_reason,
         memory=None,
         device_memory=hardware.device_memory if hardware.devices else hardware.memory // world_size,
         checkpoint=None,
@@ -340,6 +350,7 @@ def _check_model(
     model_config: Mapping[str, Any],
     tokens: TokenPlan,
     attention: str,
+    hardware: Hardware,
 ) -> list[Problem]:
     """Return the warnings of config, model and tokenizer together, or raise their errors.
 
@@ -358,6 +369,7 @@ def _check_model(
         *tokens.problems,
         *check_length(config, model_config, known),
         *check_packing(config, model_config, attention),
+        *check_liger(config, model_config, hardware),
     ]
     if tokens.tokenizer is not None:
         problems += check_turn_ends(config, tokens.tokenizer)

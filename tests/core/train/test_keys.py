@@ -15,6 +15,7 @@ WITHOUT_EFFECT = {
     "tokenizer_type": "the checkpoint names its class; another name is a warning",
     "lora_fan_in_fan_out": "documented as accepted without effect: PEFT finds out by the layer's class",
     "strict": "documented as accepted without effect",
+    "plugins": "keys of the accepted ones work without them, and others are refused",
     "sample_packing_group_size": "documented as accepted without effect",
     "hf_use_auth_token": "documented as accepted without effect",
     "preprocess_shards": "documented as accepted without effect",

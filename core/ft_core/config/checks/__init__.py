@@ -18,6 +18,7 @@ from ft_core.config.checks.loss import check_loss
 from ft_core.config.checks.merge import check_merge
 from ft_core.config.checks.model import check_model
 from ft_core.config.checks.optimizer import check_optimizer
+from ft_core.config.checks.plugins import check_plugins
 from ft_core.config.checks.preference import check_preference
 from ft_core.config.checks.quantization import check_quantization
 from ft_core.config.checks.restarts import check_restarts
@@ -48,6 +49,7 @@ CHECKS = (
     check_distributed,
     check_preference,
     check_loss,
+    check_plugins,
 )
 
 

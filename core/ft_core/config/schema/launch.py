@@ -7,9 +7,6 @@ from typing import Annotated, Any
 from ft_core.config.schema.topic import Topic
 from ft_core.config.schema.values import Flag, MapList, PathText, Planned, Text, TextList, Whole
 
-NO_PLUGIN = Planned(
-    "remove it: no plugin is loaded; the results differ only in speed and memory for kernel plugins such as liger"
-)
 SAME_RESULT = Planned("remove it: no plugin is loaded; the results differ only in speed and memory")
 
 
@@ -19,39 +16,44 @@ class LaunchKeys(Topic):
     strict: Annotated[bool, Flag()] = False
     """Accepted, without effect: an unknown key is always an error. Example: ``strict: true``."""
 
-    plugins: Annotated[tuple[str, ...] | None, TextList(), NO_PLUGIN] = None
-    """Classes that extend Axolotl, by their import paths. Kernel plugins (liger, cut_cross_entropy, kernels) change speed
-    and memory alone; others bring methods of their own.
+    plugins: Annotated[tuple[str, ...] | None, TextList()] = None
+    """Classes that extend Axolotl, by their import paths. Those of Liger and of cut_cross_entropy are accepted, without effect:
+    their keys work without them. Others are refused.
     Example: ``plugins: [axolotl.integrations.liger.LigerPlugin]``."""
 
-    liger_rope: Annotated[bool, Flag(), SAME_RESULT] = False
+    liger_rope: Annotated[bool, Flag()] = False
     """Whether rotary positions are computed by Liger's kernel (https://arxiv.org/abs/2410.10989).
     Example: ``liger_rope: true``."""
 
-    liger_rms_norm: Annotated[bool, Flag(), SAME_RESULT] = False
-    """Whether RMS norms are computed by Liger's kernel. Example: ``liger_rms_norm: true``."""
+    liger_rms_norm: Annotated[bool, Flag()] = False
+    """Whether RMS norms are computed by Liger's kernel, which needs a GPU and the package liger-kernel.
+    Example: ``liger_rms_norm: true``."""
 
-    liger_rms_norm_gated: Annotated[bool, Flag(), SAME_RESULT] = False
+    liger_rms_norm_gated: Annotated[
+        bool, Flag(), Planned("remove it: Liger has no such kernel, and the results are the same")
+    ] = False
     """Whether gated RMS norms, as in models with linear attention, are computed by Liger's kernel.
     Example: ``liger_rms_norm_gated: true``."""
 
-    liger_layer_norm: Annotated[bool, Flag(), SAME_RESULT] = False
-    """Whether layer norms are computed by Liger's kernel. Example: ``liger_layer_norm: true``."""
+    liger_layer_norm: Annotated[bool, Flag()] = False
+    """Whether layer norms are computed by Liger's kernel. No effect: none of the families that it is used with has any.
+    Example: ``liger_layer_norm: true``."""
 
-    liger_glu_activation: Annotated[bool, Flag(), SAME_RESULT] = False
+    liger_glu_activation: Annotated[bool, Flag()] = False
     """Whether the gated activation of feed-forward layers (SwiGLU, GeGLU) is computed by Liger's kernel.
     Example: ``liger_glu_activation: true``."""
 
-    liger_cross_entropy: Annotated[bool, Flag(), SAME_RESULT] = False
-    """Whether the loss is computed by Liger's kernel. Example: ``liger_cross_entropy: true``."""
+    liger_cross_entropy: Annotated[bool, Flag()] = False
+    """Accepted: the loss takes less memory than by Liger's kernel anyway, because only logits of trained tokens are made.
+    Example: ``liger_cross_entropy: true``."""
 
-    liger_fused_linear_cross_entropy: Annotated[bool, Flag(), SAME_RESULT] = False
-    """Whether output head and loss are computed together by Liger's kernel, so that the logits of all tokens are never in
-    memory at once; not together with liger_cross_entropy. Example: ``liger_fused_linear_cross_entropy: true``."""
+    liger_fused_linear_cross_entropy: Annotated[bool, Flag()] = False
+    """Accepted: output head and loss are computed together anyway, by a loss of our own that has the logits of some trained
+    tokens at a time; not together with liger_cross_entropy. Example: ``liger_fused_linear_cross_entropy: true``."""
 
-    cut_cross_entropy: Annotated[bool, Flag(), SAME_RESULT] = False
-    """Whether output head and loss are computed together by Apple's kernel (https://arxiv.org/abs/2411.09009): the logits
-    are never in memory. Example: ``cut_cross_entropy: true``."""
+    cut_cross_entropy: Annotated[bool, Flag()] = False
+    """Accepted: as by the kernel of this name (https://arxiv.org/abs/2411.09009), the logits of all tokens are never in memory,
+    by a loss of our own that has those of some trained tokens at a time. Example: ``cut_cross_entropy: true``."""
 
     use_scattermoe: Annotated[bool, Flag(), SAME_RESULT] = False
     """Whether the experts of a mixture model are computed by ScatterMoE's kernels (https://arxiv.org/abs/2403.08245).

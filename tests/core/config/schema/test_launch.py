@@ -11,7 +11,10 @@ SAME_RESULT = "remove it: no plugin is loaded; the results differ only in speed 
     ("line", "value"),
     [
         ("strict: true", True),
-        ("plugins: [a.b.C]", ("a.b.C",)),
+        (
+            "plugins: [axolotl.integrations.liger.LigerPlugin]",
+            ("axolotl.integrations.liger.LigerPlugin",),
+        ),
         ("liger_rope: true", True),
         ("liger_rms_norm: true", True),
         ("liger_rms_norm_gated: true", True),
@@ -52,17 +55,9 @@ def test_refused_values(complaint, line, message, fix):
     ("line", "fix"),
     [
         (
-            "plugins: [axolotl.integrations.liger.LigerPlugin]",
-            "remove it: no plugin is loaded; the results differ only in speed and memory for kernel plugins such as liger",
+            "liger_rms_norm_gated: true",
+            "remove it: Liger has no such kernel, and the results are the same",
         ),
-        ("liger_rope: true", SAME_RESULT),
-        ("liger_rms_norm: true", SAME_RESULT),
-        ("liger_rms_norm_gated: true", SAME_RESULT),
-        ("liger_layer_norm: true", SAME_RESULT),
-        ("liger_glu_activation: true", SAME_RESULT),
-        ("liger_cross_entropy: true", SAME_RESULT),
-        ("liger_fused_linear_cross_entropy: true", SAME_RESULT),
-        ("cut_cross_entropy: true", SAME_RESULT),
         ("use_scattermoe: true", SAME_RESULT),
         ("use_sonicmoe: true", SAME_RESULT),
         ("autotune_cache_path: ./a.json", SAME_RESULT),
