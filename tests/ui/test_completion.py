@@ -72,7 +72,7 @@ def test_a_key_is_explained(notebook: Notebook, screenshots: Path) -> None:
     notebook.run("%load_ext ft_jupyter")
     card = notebook.run("%ft explain datasets.train_on_eos")
     expect(card).to_contain_text("turn, all, last, none")
-    planned = notebook.run("%ft explain lora_model_dir")
+    planned = notebook.run("%ft explain low_cpu_mem_usage")
     expect(planned).to_contain_text("not yet: ")
     notebook.page.screenshot(path=screenshots / "explain-key.png")
     everything = notebook.run("%ft explain")

@@ -45,7 +45,7 @@ def derive(config: Config, given: Mapping[str, Any]) -> tuple[Config, dict[str, 
     _derive_rows(config, imply)
     if config.fp16 and config.bf16 == "auto":
         imply("bf16", False, "fp16 is true")
-    if config.adapter:
+    if config.adapter and not config.lora_model_dir:
         rank = config.lora_r or DEFAULT_RANK
         if config.lora_r is None:
             imply("lora_r", rank, f"adapter is {config.adapter}")

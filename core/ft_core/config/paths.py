@@ -34,7 +34,7 @@ MAX_LISTED = 2000
 
 def check_files(config: Config, draft: Draft) -> None:
     """Report models, datasets and templates that are named like local files and are not there, or are empty."""
-    for key in ("base_model", "tokenizer_config"):
+    for key in ("base_model", "tokenizer_config", "lora_model_dir"):
         name: str | None = getattr(config, key)
         if name is not None and draft.given(key) and _looks_local(name) and _kind(name) is None:
             _report_missing(draft, (key,), name, "folder")
@@ -55,7 +55,7 @@ def with_absolute_paths(config: Config) -> Config:
     """Return `config` with every local path whole, so that it means the same from any folder."""
     values: dict[str, Any] = {
         key: _absolute_if_there(getattr(config, key))
-        for key in ("base_model", "tokenizer_config", "chat_template_jinja")
+        for key in ("base_model", "tokenizer_config", "lora_model_dir", "chat_template_jinja")
         if getattr(config, key) is not None
     }
     for key in ("output_dir", "dataset_prepared_path", "resume_from_checkpoint"):

@@ -16,6 +16,7 @@ from ft_core.data.write_tables import write_tables
 from ft_core.errors import LaunchError, RunError
 from ft_core.launch.resume import with_checkpoint
 from ft_core.models.hardware import Hardware, detect_hardware
+from ft_core.models.start_adapter import adopted, read_start
 from ft_core.runs import ENVIRONMENT_VARIABLE, Run, RunWriter, create_run, record_process, runs_root
 from ft_core.runs.paths import DATA, next_name
 from ft_core.train import Plan, make_plan
@@ -101,6 +102,7 @@ def launch(
         name = next_name(root, name)
     hardware = detect_hardware()
     ranks = count_ranks(gpus, hardware)
+    config = adopted(config, read_start(config))
     plan = plan or make_plan(config, world_size=ranks, hardware=hardware, root=root)
 
     def resolved(directory: Path) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ft_core.config.derive import DEFAULT_RANK
 from ft_core.errors import ModelError
+from ft_core.models.initial_adapter import keep_initial, takes_from_weights
 from ft_core.models.targets import (
     ALL_LINEAR,
     Adapted,
@@ -97,6 +98,9 @@ def apply_adapter(model: PreTrainedModel, config: Config, new_tokens: tuple[int,
     _check_targets(config, outline)
     rows = _token_rows(config, outline, new_tokens)
     targets = target_modules(config)
+    if targets == ALL_LINEAR and getattr(model, "quantization_method", None) == "gptq":
+        # PEFT knows the word for torch's own linear layers, and GPTQ's are others.
+        targets = adaptable_names(outline)
     settings: dict[str, Any] = {
         "task_type": TaskType.SEQ_CLS if config.reward_model else TaskType.CAUSAL_LM,
         "r": config.lora_r,
@@ -118,6 +122,8 @@ def apply_adapter(model: PreTrainedModel, config: Config, new_tokens: tuple[int,
     if config.peft_layers_to_transform:
         settings |= _chosen_layers(config, outline)
     adapted = get_peft_model(model, LoraConfig(**settings))
+    if takes_from_weights(config):
+        keep_initial(adapted)
     for weight in adapted.parameters():
         if weight.requires_grad:
             # PEFT lifts the adapter's matrices, but not modules_to_save; see ft_core.models.precision for why it matters.
@@ -175,10 +181,13 @@ def _check_targets(config: Config, outline: Outline) -> None:
         "lora_target_parameters": unknown_weights(outline, config.lora_target_parameters or ()),
         "lora_modules_to_save": unknown_names(outline, config.lora_modules_to_save or ()),
     }
+    every = [part for path in outline.modules if not (part := path.rsplit(".", 1)[-1]).isdigit()]
     for key, unknown in named.items():
         if unknown:
+            whole = f"Its last module names are: {', '.join(dict.fromkeys(every))}."
             raise ModelError(
-                f"{key} names {', '.join(map(repr, unknown))}, which this model does not have.", fix
+                f"{key} names {', '.join(map(repr, unknown))}, which this model does not have.",
+                whole if key == "lora_modules_to_save" else fix,
             )
     found = adapted_by(config, outline)
     if not (found.modules or found.parameters or config.peft_layers_to_transform):

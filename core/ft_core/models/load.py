@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ft_core.errors import ModelError
@@ -132,7 +133,7 @@ def fit_embeddings(model: PreTrainedModel, config: Config, changes: TokenChanges
     """
     embedding: Any = model.get_input_embeddings()
     before = int(embedding.weight.shape[0])
-    if changes.own_rows > before and config.tokenizer_config not in (None, config.base_model):
+    if changes.own_rows > before and not _is_own_tokenizer(config):
         raise ModelError(
             f"The tokenizer has {changes.own_rows:,} tokens and the model embeddings for {before:,}: they do not belong together.",
             "Remove 'tokenizer_config' to use the tokenizer that comes with the base model.",
@@ -141,6 +142,14 @@ def fit_embeddings(model: PreTrainedModel, config: Config, changes: TokenChanges
     if after > before:
         model.resize_token_embeddings(after, mean_resizing=config.mean_resizing_embeddings)
     return new
+
+
+def _is_own_tokenizer(config: Config) -> bool:
+    """Say whether the tokenizer is that of the base model, or of the adapter that brings the rows of its new tokens."""
+    if config.tokenizer_config in (None, config.base_model):
+        return True
+    start = config.lora_model_dir
+    return start is not None and Path(config.tokenizer_config) in (Path(start), Path(start) / "final")
 
 
 def _explain(error: Exception, config: Config, attention: str) -> Exception | None:

@@ -110,10 +110,10 @@ def token_rows(config: Config, outline: Outline, new: tuple[int, ...]) -> dict[s
     """
     asked = config.peft_trainable_token_indices or ()
     by_name: Mapping[str, tuple[int, ...]]
-    by_name = asked if isinstance(asked, Mapping) else {outline.embedding: tuple(asked)}
+    by_name = asked if isinstance(asked, Mapping) else {"": tuple(asked)}
     rows: dict[str, set[int]] = {name: set(new) for name in _holders(outline)}
     for name, ids in by_name.items():
-        for path in _called(outline, name):
+        for path in _called(outline, name or outline.embedding):
             holder = outline.embedding if path in outline.tied else path
             rows.setdefault(holder, set()).update(ids)
     whole = tuple(config.lora_modules_to_save or ())
@@ -149,7 +149,7 @@ def refused_rows(
                 f"its embeddings are: {names}",
             )
             for name in asked
-            if not _called(outline, name)
+            if name and not _called(outline, name)
         ]
     whole = tuple(config.lora_modules_to_save or ())
     matrices = adapted_by(config, outline).modules

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 from ft_core.config import Problem
 from ft_core.config.problems import listed
 from ft_core.models.adapter import adapted_by, target_modules
+from ft_core.models.initial_adapter import takes_from_weights
 from ft_core.models.outline import Outline
 from ft_core.models.positions import ends_at_positions, has_no_positions, is_stretched
+from ft_core.models.start_adapter import TARGETS, StartAdapter, adopted
 from ft_core.models.targets import (
     Adapted,
     adaptable_names,
@@ -24,6 +27,7 @@ from ft_core.models.unfrozen import refused_patterns
 
 if TYPE_CHECKING:
     from ft_core.config import Config
+    from ft_core.models.quantise import Quantised
 
 
 def check_adapter(config: Config, outline: Outline) -> list[Problem]:
@@ -65,6 +69,117 @@ def check_adapter(config: Config, outline: Outline) -> list[Problem]:
         *_check_fused(config, outline, found),
         *_check_patterns(config, found),
     ]
+
+
+def check_start(config: Config, start: StartAdapter | None, outline: Outline | None) -> list[Problem]:
+    """Return what the config says otherwise than the adapter that training goes on from.
+
+    Parameters
+    ----------
+    config
+        The config as it was given.
+    start
+        What `ft_core.models.start_adapter.read_start` returned.
+    outline
+        The model, where it is known.
+    """
+    if start is None:
+        return []
+    problems: list[Problem] = []
+    for key, own in start.values.items():
+        said = getattr(config, key)
+        if (
+            key not in TARGETS
+            and config.origin(key).kind in ("line", "override")
+            and _sorted(said) != _sorted(own)
+        ):
+            problems.append(
+                _otherwise(config, key, f"{_written(said)}, and the adapter", f"has {_written(own)}")
+            )
+    named = next((key for key in (*TARGETS, "lora_target_linear") if getattr(config, key)), None)
+    if named is not None and outline is not None:
+        own = adopted(config, start)
+        if _paths(adapted_by(config, outline)) != _paths(adapted_by(own, outline)):
+            names = [*_listed(own.lora_target_modules), *_listed(own.lora_target_parameters)]
+            problems.append(_otherwise(config, named, "not what the adapter", f"is on: {', '.join(names)}"))
+    if config.peft_init_lora_weights is not None:
+        message = "'peft_init_lora_weights' has no effect: the adapter of 'lora_model_dir' begins with its own weights"
+        problems.append(
+            config.problem("peft_init_lora_weights", message, "remove the line", severity="warning")
+        )
+    if start.base and not _same_place(start.base, config.base_model):
+        message = f"the adapter says that it was trained on '{start.base}', and 'base_model' is '{config.base_model}'"
+        fix = "nothing to do if these are the same weights"
+        problems.append(config.problem("lora_model_dir", message, fix, severity="warning"))
+    return problems
+
+
+def _otherwise(config: Config, key: str, said: str, own: str) -> Problem:
+    message = f"'{key}' is {said} of 'lora_model_dir' {own}"
+    return config.problem(key, message, "remove the line: what the adapter has is used")
+
+
+def _paths(found: Adapted) -> set[str]:
+    return {*found.modules, *found.parameters}
+
+
+def _listed(value: str | tuple[str, ...] | None) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else value or ()
+
+
+def _sorted(value: Any) -> object:
+    """Return a value so that order, and what says nothing, make no difference."""
+    return sorted(cast("tuple[str, ...]", value)) if isinstance(value, tuple) else value or None
+
+
+def _written(value: object) -> str:
+    """Return a value as YAML has it."""
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(str, cast('tuple[object, ...]', value)))}]"
+    return "empty" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _same_place(one: str, other: str) -> bool:
+    return one == other or Path(one).expanduser().resolve() == Path(other).expanduser().resolve()
+
+
+def check_beginning(config: Config, outline: Outline, quantised: Quantised | None) -> list[Problem]:
+    """Return what cannot be done with an adapter that begins as a part of the weights.
+
+    Parameters
+    ----------
+    config
+        The run's config.
+    outline
+        The model.
+    quantised
+        How its linear layers are kept, where that is in few bits.
+    """
+    key, init = "peft_init_lora_weights", config.peft_init_lora_weights
+    if not (config.adapter and takes_from_weights(config)):
+        return []
+    found = adapted_by(config, outline)
+    ends = {outline.embedding, outline.output_head, *outline.tied}
+    held = next((path for path in found.modules if path in ends), None)
+    turned = [
+        path
+        for path, module in found.modules.items()
+        if (shape := outline.weights.get(f"{path}.weight")) is not None and shape[0] != module.outputs
+    ]
+    if quantised is not None:
+        why = f"which '{config.base_model}' keeps in {quantised.words}: what is left of them would be rounded again"
+    elif found.parameters:
+        why = "which PEFT does for layers, and the experts of this model are none"
+    elif held is not None:
+        why = f"which '{held.rsplit('.', 1)[-1]}' may share with another layer"
+    elif config.peft_use_rslora:
+        why = "and what is saved is twice as high, which 'peft_use_rslora' would scale otherwise"
+    elif init == "olora" and turned:
+        why = f"which '{turned[0].rsplit('.', 1)[-1]}' keeps turned over"
+    else:
+        return []
+    message = f"'{key}: {init}' takes the adapter off the weights, {why}"
+    return [config.problem(key, message, f"write '{key}: true'")]
 
 
 def check_unfrozen(config: Config, outline: Outline) -> list[Problem]:

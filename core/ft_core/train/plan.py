@@ -28,6 +28,7 @@ from ft_core.models.adapter import count_trained, target_modules
 from ft_core.models.attention_choice import choose_attention
 from ft_core.models.devices import check_device
 from ft_core.models.hardware import Hardware, detect_hardware
+from ft_core.models.initial_adapter import takes_from_weights
 from ft_core.models.liger import check_liger, liger_words, loss_words
 from ft_core.models.outline import Outline
 from ft_core.models.parameters import local_model_config, model_folder, positions, read_outline
@@ -35,12 +36,19 @@ from ft_core.models.precision import Precision, choose_precision
 from ft_core.models.quantise import Quantised, base_bytes, quantised_base, require_packages
 from ft_core.models.skeleton import build_skeleton, cached_skeleton
 from ft_core.models.source import check_base_model
+from ft_core.models.start_adapter import adopted, read_start
 from ft_core.models.unfrozen import trained_numbers
 from ft_core.train.duration import Work, estimate_duration
 from ft_core.train.light_tokenizer import read_tokenizer
 from ft_core.train.loggers.asked import asked_kinds, missing_package
 from ft_core.train.memory import ERROR, checkpoint_bytes, estimate_memory, gib, less_memory
-from ft_core.train.model_checks import check_adapter, check_length, check_unfrozen
+from ft_core.train.model_checks import (
+    check_adapter,
+    check_beginning,
+    check_length,
+    check_start,
+    check_unfrozen,
+)
 from ft_core.train.packing import PackingEstimate, check_packing, estimate_packing
 from ft_core.train.preference.needs import keeps_a_copy, require_trl
 from ft_core.train.row_checks import check_first_rows
@@ -214,6 +222,8 @@ def make_plan(
 
     hardware = hardware or detect_hardware()
     check_base_model(config)
+    given, start = config, read_start(config)
+    config = adopted(config, start)
     require_trained_types(config)
     require_trl(config)
     check_device(config, hardware)
@@ -223,11 +233,15 @@ def make_plan(
         require_packages(quantised)
     outline = _outline(config, exact=exact, on_wait=on_wait)
     model_config = local_model_config(config.base_model, config.revision_of_model)
-    on_disk = read_tokenizer(model_folder(config.tokenizer_config or config.base_model))
+    on_disk = read_tokenizer(_tokenizer_folder(config))
     tokens = plan_tokens(config, outline, on_disk)
     outline, tokenizer = tokens.outline, tokens.tokenizer
+    tokens = dataclasses.replace(tokens, problems=(*tokens.problems, *check_start(given, start, outline)))
     attention, attention_reason = choose_attention(config, model_config, hardware)
     loss, loss_reason = loss_words(config)
+    if outline is not None:
+        begins = check_beginning(config, outline, quantised)
+        tokens = dataclasses.replace(tokens, problems=(*tokens.problems, *begins))
     found = _check_model(config, outline, model_config, tokens, attention, hardware)
     train_rows, eval_rows = _count_rows(config)
     lengths = sample_lengths(config, tokenizer)
@@ -344,6 +358,13 @@ def _outline(config: Config, *, exact: bool, on_wait: Callable[[str], None] | No
     return build_skeleton(config) or headers
 
 
+def _tokenizer_folder(config: Config) -> Path | None:
+    """Return the folder of the tokenizer's files where it is here; that of an adapter has no model beside them."""
+    name = config.tokenizer_config or config.base_model
+    folder = Path(name).expanduser()
+    return folder if folder.is_dir() else model_folder(name)
+
+
 def _check_model(
     config: Config,
     outline: Outline | None,
@@ -444,10 +465,13 @@ def _tuned(config: Config, quantised: Quantised | None) -> str:
     targets = target_modules(config)
     kind = "DoRA" if config.peft_use_dora else "rsLoRA" if config.peft_use_rslora else "LoRA"
     anew = f", begun anew every {config.jagged_restart_steps} steps" if config.relora else ""
-    base = f", base in {quantised.words}" if quantised else ""
     ranks = sorted({config.lora_r or DEFAULT_RANK, *(config.lora_rank_pattern or {}).values()})
+    base = f", base in {quantised.words}" if quantised else ""
+    if takes_from_weights(config):
+        base += f", begun by {config.peft_init_lora_weights} and saved as r={', '.join(str(2 * rank) for rank in ranks)}"
+    after = f", going on from {config.lora_model_dir}" if config.lora_model_dir else ""
     names = (*((targets,) if isinstance(targets, str) else targets), *(config.lora_target_parameters or ()))
-    return f"{kind} r={', '.join(map(str, ranks))} on {', '.join(names)}{base}{anew}"
+    return f"{kind} r={', '.join(map(str, ranks))} on {', '.join(names)}{base}{anew}{after}"
 
 
 def _parameters(config: Config, tokens: TokenPlan) -> tuple[int | None, int | None]:

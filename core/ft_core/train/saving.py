@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ft_core.errors import ModelError
+from ft_core.models.initial_adapter import initial_of, widen_saved
 
 if TYPE_CHECKING:
     import torch
@@ -116,6 +117,8 @@ def save_weights(model: Any, folder: Path | str, **options: Any) -> None:
     if hasattr(model, "peft_config"):
         options["save_embedding_layers"] = False
     model.save_pretrained(folder, **options)
+    if (initial := initial_of(model)) is not None:
+        widen_saved(Path(folder), initial)
 
 
 def copy_to(final: Path, folder: Path) -> None:

@@ -25,6 +25,7 @@ from transformers import Trainer
 from transformers.trainer_callback import PrinterCallback
 
 from ft_core.errors import ModelError
+from ft_core.models.initial_adapter import initial_of, load_narrowed
 from ft_core.train.batches import RankBatches, Rows
 from ft_core.train.callbacks import RunCallback
 from ft_core.train.isolation import check_isolation, model_inputs
@@ -282,6 +283,10 @@ class RunTrainer(Trainer):
         self, resume_from_checkpoint: str, model: torch.nn.Module | None = None
     ) -> None:
         """Load the weights of a checkpoint, and the base beside them where restarts have changed it."""
+        adapted = self.accelerator.unwrap_model(model or self.model)
+        if initial_of(adapted) is not None:
+            load_narrowed(adapted, Path(resume_from_checkpoint))
+            return
         super()._load_from_checkpoint(resume_from_checkpoint, model)
         if self.relora is not None:
             self.relora.load(Path(resume_from_checkpoint))

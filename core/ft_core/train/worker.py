@@ -19,6 +19,7 @@ from ft_core.errors import FtError, LaunchError
 from ft_core.models.devices import check_device
 from ft_core.models.hardware import Hardware, detect_hardware
 from ft_core.models.precision import choose_precision
+from ft_core.models.start_adapter import adopted, read_start
 from ft_core.runs import ENVIRONMENT_VARIABLE, RunWriter
 from ft_core.runs.paths import CHECKPOINTS, FINAL, RESOLVED
 from ft_core.train.early_stop import EarlyStop
@@ -75,6 +76,7 @@ def _explained(directory: Path, writer: RunWriter | None, interrupts: Interrupts
     config: Config | None = None
     try:
         config = load_config(directory / RESOLVED)
+        config = adopted(config, read_start(config))
         _train(config, directory, writer, interrupts)
         if config.merge_lora and writer is not None:
             merge_at_end(config, directory, writer, interrupts)
@@ -153,6 +155,7 @@ def _load(config: Config, hardware: Hardware, changes: TokenChanges) -> PreTrain
 
     from ft_core.models.adapter import apply_adapter
     from ft_core.models.load import fit_embeddings, load_model
+    from ft_core.models.start_adapter import load_start
     from ft_core.models.unfrozen import freeze_others
 
     # New embeddings and adapter weights are random: the same on every rank, and in every run of this seed.
@@ -165,7 +168,12 @@ def _load(config: Config, hardware: Hardware, changes: TokenChanges) -> PreTrain
         model.enable_input_require_grads()
     if config.unfrozen_parameters:
         freeze_others(model, config)
-    return apply_adapter(model, config, new_tokens) if config.adapter else model
+    if not config.adapter:
+        return model
+    adapted = apply_adapter(model, config, new_tokens)
+    if (start := read_start(config)) is not None:
+        load_start(adapted, start)
+    return adapted
 
 
 def _tokenize(

@@ -167,10 +167,6 @@ def test_the_strength_of_some_layers() -> None:
             "lora_target_modules matches no layer of this model, so nothing would train.",
         ),
         (
-            {"lora_modules_to_save": ["head"]},
-            "lora_modules_to_save names 'head', which this model does not have.",
-        ),
-        (
             {"lora_target_parameters": ["experts"]},
             "lora_target_parameters names 'experts', which this model does not have.",
         ),

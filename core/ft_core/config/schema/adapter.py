@@ -29,7 +29,10 @@ PruneMethod = Literal["magnitude", "random", "reset"]
 INITS = ("gaussian", "orthogonal")
 """Ways of PEFT to begin the LoRA matrices that leave the model's own weights as they are."""
 
-PLANNED_INITS = ("pissa", "olora", "loftq", "eva", "corda")
+PARTS_OF_WEIGHTS = ("pissa", "olora")
+"""Ways that take the first matrices off the model's own weights."""
+
+PLANNED_INITS = ("loftq", "eva", "corda")
 
 SAME_RESULT = Planned("remove it: results are the same; only speed differs")
 
@@ -39,7 +42,7 @@ class TargetModules(TextList):
     """Names of layers, or a regular expression of their whole names, which PEFT reads."""
 
     def check(self, value: object) -> tuple[str, ...] | str:
-        """Return the names, or the keyword."""
+        """Return the names, the keyword or the expression."""
         if isinstance(value, str) and re.search(r"[\\()\[\]|*+?^$]", value):
             _require_expression(value, value)
             return value
@@ -95,10 +98,9 @@ class AdapterKeys(Topic):
     ``load_in_4bit`` keeps in 4 bit), or empty: all weights.
     Example: ``adapter: lora``."""
 
-    lora_model_dir: Annotated[
-        str | None, PathText(), Planned("remove it: training starts from a new adapter")
-    ] = None
-    """Folder or hub name of an adapter that training goes on from, or that is chatted with or merged. Default: a new one.
+    lora_model_dir: Annotated[str | None, PathText()] = None
+    """An adapter that training goes on from, or that is merged: its folder, a checkpoint, a run's directory, or a hub name.
+    Its rank, strength and layers are its own. Default: a new one.
     Example: ``lora_model_dir: runs/run-1/final``."""
 
     lora_r: Annotated[int | None, Whole(minimum=1)] = None
@@ -181,11 +183,14 @@ class AdapterKeys(Topic):
 
     peft_init_lora_weights: Annotated[
         bool | str | None,
-        Choice(INITS, PLANNED_INITS, "use true", flags=True, planned_pattern=r"pissa_niter_\d+"),
+        Choice(
+            (*INITS, *PARTS_OF_WEIGHTS), PLANNED_INITS, "use true", flags=True, pattern=r"pissa_niter_\d+"
+        ),
     ] = None
     """How an adapter begins: ``true`` or ``gaussian`` (two ways that change nothing), ``orthogonal`` (nothing either, by
-    matrices whose directions cancel each other) or ``false`` (both matrices at random, which changes the model).
-    Default: true. Example: ``peft_init_lora_weights: gaussian``."""
+    matrices whose directions cancel each other), ``pissa`` or ``olora`` (the largest part of each layer's own weights, or a
+    first part of them, which then trains; ``pissa_niter_4`` is about the same, found faster) or ``false`` (both matrices at
+    random, which changes the model). Default: true. Example: ``peft_init_lora_weights: pissa``."""
 
     peft_layers_to_transform: Annotated[tuple[int, ...] | None, WholeList(minimum=0)] = None
     """Numbers of the model's layers that get an adapter, counted from 0. Default: all.

@@ -19,6 +19,7 @@ import pytest
         ("loraplus_lr_embedding: 1e-6", 1e-6),
         ("peft_init_lora_weights: false", False),
         ("peft_init_lora_weights: orthogonal", "orthogonal"),
+        ("peft_init_lora_weights: pissa_niter_16", "pissa_niter_16"),
         ("peft_layers_to_transform: [0, '1']", (0, 1)),
         ("peft_trainable_token_indices: [5]", (5,)),
         ("peft_trainable_token_indices: {embed_tokens: [5]}", {"embed_tokens": (5,)}),
@@ -70,10 +71,10 @@ def test_accepted(stored, line, value):
             "cannot be 'gausian'; did you mean 'gaussian'?",
             "use true",
         ),
-        ("peft_init_lora_weights: pissa", "cannot be 'pissa': it is not supported yet", "use true"),
+        ("peft_init_lora_weights: loftq", "cannot be 'loftq': it is not supported yet", "use true"),
         (
-            "peft_init_lora_weights: pissa_niter_4",
-            "cannot be 'pissa_niter_4': it is not supported yet",
+            "peft_init_lora_weights: pissa_niter_x",
+            "cannot be 'pissa_niter_x'",
             "use true",
         ),
         ("loraplus_lr_ratio: 0", "must be greater than 0, not 0", ""),
@@ -87,7 +88,7 @@ def test_refused(complaint, line, message, fix):
 @pytest.mark.parametrize(
     ("line", "fix"),
     [
-        ("lora_model_dir: out", "remove it: training starts from a new adapter"),
+        ("peft: {loftq_config: {loftq_bits: 4}}", "remove it"),
         ("lora_embedding_kernel: true", "remove it: results are the same; only speed differs"),
     ],
 )
