@@ -1,7 +1,6 @@
 """Bugs of this field that must not exist here, on the tokenizers and templates of real models.
 
-The numbers are the rows of the list of bugs that the project keeps; rows 6, 8 and 25 are tested where they happen, in
-tests/core/data (batches, preparing, truncation).
+The numbers are the rows of docs/explanation/silent-bugs.md, which names the tests of them all.
 """
 
 from __future__ import annotations
