@@ -79,13 +79,13 @@ def events() -> Callable[[Run, str], list[dict[str, Any]]]:
 
 @pytest.fixture
 def on_two_ranks(monkeypatch: pytest.MonkeyPatch) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Return a function that runs a script of this folder on a run as two ranks, each in a process of its own."""
+    """Return a function that runs a script of this folder on a run as two ranks, each a process."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
     def launch(script: str, run: Run, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+        here = Path(__file__).parent
         return subprocess.run(
-            [*command, str(Path(__file__).with_name(script)), str(run.directory), *arguments],
+            [sys.executable, str(here / "ranks.py"), str(here / script), str(run.directory), *arguments],
             env=worker_environment(os.environ, run.directory, 2, detect_hardware()),
             capture_output=True,
             text=True,

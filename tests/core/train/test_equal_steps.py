@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +12,6 @@ import torch
 from safetensors.torch import load_file
 
 from ft_core.config import Config
-from ft_core.launch.process import worker_environment
-from ft_core.models import detect_hardware
 from ft_core.runs import Run, create_run
 
 KEYS: dict[str, Any] = {"max_steps": 3, "val_set_size": 3, "optimizer": "sgd", "learning_rate": 1.0}
@@ -71,22 +66,12 @@ def test_two_ranks(
     keys: dict[str, Any],
     make_config: Callable[..., Config],
     events: Callable[[Run, str], list[dict[str, Any]]],
-    monkeypatch: pytest.MonkeyPatch,
+    on_two_ranks: Callable[..., subprocess.CompletedProcess[str]],
 ) -> None:
     """Two ranks with unequal targets, of which one has none at all in the step of one row."""
     config = make_config(micro_batch_size=4, **keys)
     run = create_run("two", config_text="", resolved_text=config.to_yaml(absolute_paths=True), plan={})
-    script = Path(__file__).with_name("two_ranks.py")
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    environment = worker_environment(os.environ, run.directory, 2, detect_hardware())
-    done = subprocess.run(
-        [*command, str(script), str(run.directory)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    done = on_two_ranks("two_ranks.py", run)
     assert done.returncode == 0, done.stderr
     # Exit status 0 proves nothing: accelerate can train two models side by side without a word.
     for rank in (0, 1):

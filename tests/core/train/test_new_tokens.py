@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,9 +15,7 @@ from safetensors.torch import load_file
 from ft_core.config import Config
 from ft_core.infer.load import Models
 from ft_core.infer.source import find_source
-from ft_core.launch.process import worker_environment
 from ft_core.models import load_model
-from ft_core.models.hardware import detect_hardware
 from ft_core.models.load import fit_embeddings
 from ft_core.models.tokenizer import load_vocabulary
 from ft_core.runs import Run, create_run
@@ -237,22 +233,14 @@ def test_a_run_that_goes_on_from_a_checkpoint_ends_where_the_whole_one_does(
 
 
 def test_two_ranks_train_the_same_rows_as_one(
-    make_marked: Callable[..., Config], train: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+    make_marked: Callable[..., Config],
+    train: Callable[..., Run],
+    on_two_ranks: Callable[..., subprocess.CompletedProcess[str]],
 ) -> None:
     alone = train(make_marked(micro_batch_size=2))
     config = make_marked(micro_batch_size=1)
     run = create_run("two", config_text="", resolved_text=config.to_yaml(absolute_paths=True), plan={})
-    script = Path(__file__).with_name("two_ranks.py")
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    done = subprocess.run(
-        [*command, str(script), str(run.directory)],
-        env=worker_environment(os.environ, run.directory, 2, detect_hardware()),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = on_two_ranks("two_ranks.py", run)
     assert done.returncode == 0, done.stderr
     one, two = (load_file(each.final / "adapter_model.safetensors") for each in (alone, run))
     assert one.keys() == two.keys()
