@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 from unittest import mock
@@ -115,16 +113,14 @@ class Cell:
         return "Llama" if twin else self.family.name, self.way.run or self.way.name
 
 
-@cache
-def cells() -> tuple[Cell, ...]:
-    """Return every cell of the page, in its order."""
-    found: list[Cell] = []
-    with tempfile.TemporaryDirectory(prefix="families-") as name, _offline():
+def cells(root: Path) -> Iterator[Cell]:
+    """Write the tiny model of each family into the folder `root`, and return every cell of the page, in its order."""
+    with offline():
         for family in FAMILIES.values():
-            folder = Path(name) / family.name
+            folder = root / family.name
             write_model(family, folder)
-            found += [_cell(family, folder, way) for way in WAYS.values()]
-    return tuple(found)
+            for way in WAYS.values():
+                yield _cell(family, folder, way)
 
 
 def _cell(family: Family, folder: Path, way: Way) -> Cell:
@@ -162,10 +158,11 @@ def first_error(error: ConfigError) -> Problem:
 
 
 @contextlib.contextmanager
-def _offline() -> Iterator[None]:
-    """Let the plan answer as if every package were here, and ask no hub."""
+def offline() -> Iterator[None]:
+    """Let the plan answer as if every package were here, ask no hub, and time nothing."""
     with (
         mock.patch("ft_core.models.attention_choice.is_installed", return_value=True),
+        mock.patch("ft_core.train.plan.estimate_duration", return_value=None),
         mock.patch.dict(os.environ, {"HF_HUB_OFFLINE": "1"}),
     ):
         yield

@@ -24,6 +24,7 @@ from ft_core.data.template import render, resolve_template
 from ft_core.errors import ModelError
 from ft_core.infer.source import Source, Which
 from ft_core.models.hardware import Hardware, detect_hardware
+from ft_core.models.load import keep_scale
 from ft_core.models.parameters import read_header
 from ft_core.models.quantise import load_options, quantised_base
 from ft_core.models.source import explain_load_error
@@ -110,6 +111,7 @@ class Models:
             dtype = fitting_dtype(stored or torch.float32, self._device, self._hardware)
             options |= self._few_bits(settings.to_dict(), dtype)
             model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(name, dtype=dtype, **options)
+            keep_scale(model)
         except Exception as error:
             if explained := explain_load_error(error, name, "model"):
                 raise explained from error

@@ -194,11 +194,12 @@ def _load(name: str, dtype: torch.dtype, source: Source, **options: Any) -> PreT
     """Load a whole model."""
     from transformers import AutoModelForCausalLM
 
+    from ft_core.models.load import keep_scale
     from ft_core.models.source import explain_load_error
 
     revision = source.revision if name == source.base else None
     try:
-        return AutoModelForCausalLM.from_pretrained(
+        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
             name,
             dtype=dtype,
             revision=revision or "main",
@@ -209,6 +210,8 @@ def _load(name: str, dtype: torch.dtype, source: Source, **options: Any) -> PreT
         if explained := explain_load_error(error, name, "base model"):
             raise explained from error
         raise
+    keep_scale(model)
+    return model
 
 
 def _quantised(source: Source, config: Config, settings: dict[str, Any]) -> PreTrainedModel:

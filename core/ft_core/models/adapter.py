@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ft_core.config.derive import DEFAULT_RANK
 from ft_core.errors import ModelError
 from ft_core.models.initial_adapter import keep_initial, takes_from_weights
+from ft_core.models.outline import read_past
 from ft_core.models.targets import (
     ALL_LINEAR,
     Adapted,
@@ -107,6 +108,7 @@ def apply_adapter(model: PreTrainedModel, config: Config, new_tokens: tuple[int,
         "lora_alpha": config.lora_alpha,
         "lora_dropout": config.lora_dropout,
         "target_modules": targets if isinstance(targets, str) else list(targets) or None,
+        "exclude_modules": list(read_past(model.config.model_type)) or None,
         "target_parameters": list(config.lora_target_parameters or ()) or None,
         "rank_pattern": dict(config.lora_rank_pattern or {}),
         "alpha_pattern": dict(config.lora_alpha_pattern or {}),

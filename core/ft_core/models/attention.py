@@ -39,6 +39,7 @@ _STATE = "its layers carry a state from each document of a row into the next"
 _ALIBI = "it computes the distances between tokens from a mask in which a row is one document"
 _OTHERS = {
     "bloom": _ALIBI,
+    "btlm": _ALIBI,
     "gpt_oss": "its mask does not look at where the documents of a row begin",
     "openai-gpt": "its mask cannot be replaced, and does not look at where the documents of a row begin",
 }

@@ -16,6 +16,7 @@ from ft_core.models.attention_paths import (
     FLASH_2,
     FLASH_3,
     FLASH_4,
+    FLEX,
     KERNELS,
     NO_SDPA,
     SDPA,
@@ -27,7 +28,7 @@ from ft_core.models.attention_paths import (
     model_obstacle,
 )
 from ft_core.models.hardware import Hardware
-from ft_core.models.parameters import text_config
+from ft_core.models.parameters import model_folder, text_config
 from ft_core.models.precision import choose_precision
 
 if TYPE_CHECKING:
@@ -38,6 +39,12 @@ FASTEST = (FLASH_4, FLASH_3, VARLEN, FLASH_2, XFORMERS)
 
 _ASKED = "'attn_implementation' in the config"
 _ALONE = "which computes each document alone"
+# What a class of models says of itself, for Transformers to let it through.
+_MARKS = {
+    SDPA: "_supports_sdpa",
+    FLEX: "_supports_flex_attn",
+    **dict.fromkeys((FLASH_2, FLASH_3, FLASH_4), "_supports_flash_attn"),
+}
 _PRAISE = {
     VARLEN: f"torch's own kernel for packed rows, {_ALONE}",
     XFORMERS: f"of the package xformers, {_ALONE} on GPUs too that others do not run on",
@@ -72,8 +79,10 @@ def choose_attention(config: Config, model_config: Mapping[str, Any], hardware: 
     compute = choose_precision(config, hardware).compute
 
     def obstacle(attention: str) -> str:
-        return device_obstacle(attention, hardware) or model_obstacle(
-            attention, model_config, hardware, compute
+        return (
+            device_obstacle(attention, hardware)
+            or code_obstacle(attention, config, model_config)
+            or model_obstacle(attention, model_config, hardware, compute)
         )
 
     if found := obstacle(asked):
@@ -92,9 +101,25 @@ def choose_attention(config: Config, model_config: Mapping[str, Any], hardware: 
     )
 
 
+def code_obstacle(attention: str, config: Config, model_config: Mapping[str, Any]) -> str:
+    """Return why the Python code that lies beside a model cannot run with an attention; nothing for Transformers' own models."""
+    if not (config.trust_remote_code and "AutoModelForCausalLM" in model_config.get("auto_map", {})):
+        return ""
+    folder = model_folder(config.base_model, config.revision_of_model)
+    code = "".join(file.read_text(encoding="utf-8") for file in folder.glob("*.py")) if folder else ""
+    mark = _MARKS.get(attention, "_supports_attention_backend")
+    return (
+        ""
+        if attention == EAGER or f"{mark} = True" in code
+        else f"the model's own code has no path through {attention}"
+    )
+
+
 def _fastest(config: Config, model_config: Mapping[str, Any], hardware: Hardware) -> tuple[str, str]:
     """Return the fastest attention that is here and right for the run, and why it is that one."""
     family = str(text_config(model_config).get("model_type", ""))
+    if obstacle := code_obstacle(SDPA, config, model_config):
+        return EAGER, obstacle
     packed = bool(config.sample_packing or config.eval_sample_packing or config.batch_flattening)
     if not packed and family not in NO_SDPA:
         return SDPA, "torch's own fused attention, and no package beyond torch"

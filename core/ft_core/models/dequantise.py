@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ft_core.models.load import keep_scale
 from ft_core.models.quantise import dequantised_weight
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def whole_model(
     state.update({path: buffer for path, buffer in base.named_buffers() if path in whole.state_dict()})
     whole.load_state_dict(state, strict=False, assign=True)
     whole.tie_weights()
+    keep_scale(whole)
     whole.generation_config = base.generation_config or GenerationConfig()
     whole.requires_grad_(False)
     return whole.eval()

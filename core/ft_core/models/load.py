@@ -13,7 +13,7 @@ from ft_core.models.hardware import Hardware, detect_hardware
 from ft_core.models.liger import apply_liger
 from ft_core.models.parameters import local_model_config
 from ft_core.models.precision import choose_precision
-from ft_core.models.quantise import keep_differentiable, load_options, quantised_base
+from ft_core.models.quantise import check_rounded, keep_differentiable, load_options, quantised_base
 from ft_core.models.source import check_base_model, explain_load_error
 from ft_core.models.token_rows import new_rows
 
@@ -57,7 +57,8 @@ def load_model(
     model_config = local_model_config(config.base_model, config.revision_of_model)
     attention, _ = choose_attention(config, model_config, hardware)
     _register(attention, config)
-    options = load_options(config, model_config, quantised_base(config, model_config), precision.compute)
+    quantised = quantised_base(config, model_config)
+    options = load_options(config, model_config, quantised, precision.compute)
     try:
         # A reward model has a head with one number in place of the one for tokens.
         auto: Any = AutoModelForSequenceClassification if config.reward_model else AutoModelForCausalLM
@@ -75,10 +76,22 @@ def load_model(
         if explained := _explain(error, config, attention):
             raise explained from error
         raise
+    check_rounded(model, config, quantised)
     model.config.use_cache = False
+    keep_scale(model)
     keep_differentiable(model)
     apply_liger(model, config, hardware)
     return model
+
+
+def keep_scale(model: PreTrainedModel) -> None:
+    """Keep an RWKV model from halving the weights of its deeper layers wherever it evaluates.
+
+    It does so in place, against the narrow range of fp16, and doubles them again where it trains: what is saved between the two
+    would be wrong, an adapter is not halved with the weights beside it, and weights in 4 bit cannot be.
+    """
+    if getattr(model.config, "rescale_every", 0):
+        model.config.rescale_every = 0
 
 
 def _register(attention: str, config: Config) -> None:

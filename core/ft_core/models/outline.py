@@ -13,6 +13,14 @@ from typing import Any, Literal
 
 ModuleKind = Literal["linear", "embedding", "convolution", "other"]
 
+_MIXER = ("mixer.x_proj", "mixer.dt_proj", "mixer.out_proj")
+_READ = {
+    "jamba": ("mamba.dt_proj",),
+    **dict.fromkeys(("mamba", "falcon_mamba"), _MIXER),
+    **dict.fromkeys(("mamba2", "nemotron_h"), ("mixer.out_proj",)),
+    **dict.fromkeys(("bamba", "falcon_h1", "granitemoehybrid", "zamba2"), ("mamba.out_proj",)),
+}
+
 
 @dataclass(frozen=True)
 class Module:
@@ -132,6 +140,17 @@ class Outline:
             positions=values["positions"],
             exact=values["exact"],
         )
+
+
+def read_past(model_type: str) -> tuple[str, ...]:
+    """Return the ends of the names of linear layers that a family has and does not call: it hands their weights to a kernel.
+
+    What an adapter on one of them adds would never be computed, and PEFT refuses some of them.
+
+    >>> read_past("jamba"), read_past("llama")
+    (('mamba.dt_proj',), ())
+    """
+    return _READ.get(model_type, ())
 
 
 def _fusion(values: Mapping[str, Any]) -> Fusion:

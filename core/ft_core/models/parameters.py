@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ft_core.errors import ModelError
-from ft_core.models.outline import Module, ModuleKind, Outline
+from ft_core.models.outline import Module, ModuleKind, Outline, read_past
 from ft_core.models.source import is_offline
 
 _HEADER_LIMIT = 100_000_000  # the format's own bound on the header, in bytes
@@ -148,8 +148,9 @@ def _outline(shapes: Mapping[str, tuple[int, ...]], config: Mapping[str, Any]) -
         if leaf == "weight" and len(shape) == 2 and not _EXPERT.search(name):
             kinds[path] = ("embedding" if parts and parts[-1] in _EMBEDDINGS else "linear", shape)
     modules: dict[str, Module] = {}
+    never = read_past(str(config.get("model_type", "")))
     for path, count in parameters.items():
-        kind, shape = kinds.get(path, ("other", ()))
+        kind, shape = ("other", ()) if path.endswith(never) else kinds.get(path, ("other", ()))
         outputs = (shape[1] if kind == "embedding" else shape[0]) if shape else 0
         modules[path] = Module(kind, count, sum(shape), outputs)
     head = next((path for path in modules if path.rsplit(".", 1)[-1] in _HEADS), "")

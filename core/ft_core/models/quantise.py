@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from ft_core.errors import MissingExtra, ModelError
-from ft_core.models.outline import Outline
+from ft_core.models.outline import Outline, read_past
 from ft_core.models.precision import Precision
 
 if TYPE_CHECKING:
@@ -36,6 +36,9 @@ _GPTQ_SCALE_BYTES = 2.5
 
 # State space layers hand their weights to kernels of their own, which know whole ones only.
 _NEVER_ROUNDED = {"jamba": ("mamba",)}
+
+_WHOLE = ("falcon",)
+"""Families whose linear layers have a class of their own, which Transformers does not replace with one of few bits."""
 _FORMATS = {"bfloat16": "bf16", "float16": "fp16", "float32": "fp32"}
 
 _PACKAGES = {
@@ -98,9 +101,11 @@ def quantised_base(config: Config, model_config: Mapping[str, Any]) -> Quantised
                 f"'gptq: true' says that GPTQ quantised '{config.base_model}', and its weights are whole.",
                 "Remove 'gptq', or name a checkpoint that GPTQ quantised.",
             )
-        return (
-            None if asked is None or config.gptq else _bitsandbytes(_arguments(config, asked), stored=False)
-        )
+        if asked is None or config.gptq:
+            return None
+        if model_config.get("model_type") in _WHOLE:
+            raise _left_whole(config, asked)
+        return _bitsandbytes(_arguments(config, asked), stored=False)
     found = _of_checkpoint(config, cast("Mapping[str, Any]", stored))
     if not config.adapter:
         raise ModelError(
@@ -158,8 +163,17 @@ def load_options(
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     if quantised.stored:
         return {}
-    never = _NEVER_ROUNDED.get(str(model_config.get("model_type", "")), ())
+    family = str(model_config.get("model_type", ""))
+    never = _NEVER_ROUNDED.get(family, read_past(family))
     return {"quantization_config": _bits_and_bytes(config, quantised, compute, never)}
+
+
+def check_rounded(model: PreTrainedModel, config: Config, quantised: Quantised | None) -> None:
+    """Raise a ModelError where bitsandbytes was to round the layers of a model as it was loaded, and none is rounded."""
+    if quantised is None or quantised.stored:
+        return
+    if not any(type(module).__name__ in ("Linear4bit", "Linear8bitLt") for module in model.modules()):
+        raise _left_whole(config, quantised.bits)
 
 
 def keep_differentiable(model: PreTrainedModel) -> None:
@@ -188,6 +202,14 @@ def dequantised_weight(module: Any) -> Any:
     from transformers.integrations.bitsandbytes import dequantize_bnb_weight
 
     return dequantize_bnb_weight(module.weight, getattr(module, "state", None))
+
+
+def _left_whole(config: Config, bits: int) -> ModelError:
+    lora = ", and write 'adapter: lora'" if config.adapter == "qlora" else ""
+    return ModelError(
+        f"'load_in_{bits}bit' cannot be used with this model: its linear layers are of a class that Transformers leaves whole.",
+        f"Remove 'load_in_{bits}bit'{lora}.",
+    )
 
 
 def _arguments(config: Config, bits: int) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import ft_core
 from ft_core.errors import FtError, MissingExtra, ModelError
 from ft_core.models.demo import cache_dir
-from ft_core.models.outline import Fusion, Module, Outline
+from ft_core.models.outline import Fusion, Module, Outline, read_past
 from ft_core.models.parameters import fetch_model_config, model_folder, positions
 from ft_core.models.source import explain_load_error
 from ft_core.models.unfrozen import named_weights
@@ -170,6 +170,8 @@ def outline_of(model: Any) -> Outline:
         A ``PreTrainedModel``, with or without weights.
     """
     modules = {name: _module(module) for name, module in model.named_modules() if name}
+    for name in [name for name in modules if name.endswith(read_past(model.config.model_type))]:
+        modules[name] = Module("other", modules[name].parameters)
     embedding, head = model.get_input_embeddings(), model.get_output_embeddings()
     weights, twins = named_weights(model)
     shared = getattr(embedding, "weight", None)

@@ -53,7 +53,7 @@ def check_adapter(config: Config, outline: Outline) -> list[Problem]:
             problems.append(
                 config.problem(
                     _item(config, "lora_target_modules", name),
-                    f"'{name}' of 'lora_target_modules' is no linear layer in this model, so it can have no adapter",
+                    f"'{name}' of 'lora_target_modules' is not computed as a linear layer in this model, so it can have no adapter",
                     _choices(adaptable_names(outline)),
                 )
             )

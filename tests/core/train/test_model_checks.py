@@ -66,7 +66,7 @@ LINEAR = "its linear layers are: q_proj, v_proj, up_proj; or write 'lora_target_
         ),
         (
             {"lora_target_modules": ["mlp"]},
-            "'mlp' of 'lora_target_modules' is no linear layer in this model, so it can have no adapter",
+            "'mlp' of 'lora_target_modules' is not computed as a linear layer in this model, so it can have no adapter",
             LINEAR,
         ),
         (
