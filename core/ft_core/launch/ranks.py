@@ -1,11 +1,15 @@
 """``python -m ft_core.launch.ranks RUN_DIR N``: the ranks of a run under torchrun, and why one died.
 
+A signal that ends the job, to this process or to all of the job's, asks the run to stop after its step. torchrun itself would
+end the ranks at once, so it does not hear it.
+
 torchrun ends all ranks when one fails. Where that leaves rank 0 no time to write the run's end, or rank 0 is the one that
 was killed, this process writes it.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import signal
 import subprocess
 import sys
@@ -17,13 +21,32 @@ from ft_core.runs import Run, RunWriter
 from ft_core.runs.control import request
 from ft_core.train.rank_failures import as_error, first_failure
 
+STOPS = (signal.SIGTERM, signal.SIGINT)
+"""Signals that ask a run to stop."""
+
 
 def torchrun_command(directory: Path, ranks: int) -> list[str]:
     """Return the command that starts `ranks` ranks on this machine, meeting at a free port."""
     return [
         *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(ranks)),
+        *(("--signals-to-handle", "SIGHUP,SIGQUIT") if _chooses_signals() else ()),
         *("-m", "ft_core.train", str(directory)),
     ]
+
+
+def _chooses_signals() -> bool:
+    """Whether the installed torchrun can be told which signals end its ranks; looked up without importing torch."""
+    torch = importlib.util.find_spec("torch")
+    assert torch is not None
+    assert torch.origin is not None
+    source = Path(torch.origin).parent / "distributed" / "run.py"
+    return "--signals-to-handle" in source.read_text(encoding="utf-8")
+
+
+def _hear_no_stop() -> None:
+    """Let the process that is about to begin ignore the signals that ask a run to stop."""
+    for kind in STOPS:
+        signal.signal(kind, signal.SIG_IGN)
 
 
 def main(directory: Path, ranks: int) -> int:
@@ -36,9 +59,11 @@ def main(directory: Path, ranks: int) -> int:
         terminated = True
         request(directory, "stop")
 
-    before = {kind: signal.signal(kind, stop) for kind in (signal.SIGTERM, signal.SIGINT)}
+    before = {kind: signal.signal(kind, stop) for kind in STOPS}
     try:
-        status = subprocess.call(torchrun_command(directory, ranks), stdin=subprocess.DEVNULL)
+        status = subprocess.call(
+            torchrun_command(directory, ranks), stdin=subprocess.DEVNULL, preexec_fn=_hear_no_stop
+        )
     finally:
         for kind, handler in before.items():
             signal.signal(kind, handler)

@@ -145,4 +145,7 @@ def loss_words(config: Config) -> tuple[str, str]:
     key = asked_loss(config)
     if key is None or config.rl or config.reward_model:
         return "", ""
-    return "within the output head", f"as '{key}' asks: the logits of some trained tokens at a time, and never of all"
+    return (
+        "within the output head",
+        f"as '{key}' asks: the logits of some trained tokens at a time, and never of all",
+    )

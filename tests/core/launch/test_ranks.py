@@ -3,6 +3,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from ft_core.config import Config
 from ft_core.errors import DataError
 from ft_core.launch import launch, ranks
 from ft_core.runs import Run, create_run
+from ft_core.runs.processes import job_processes
 from ft_core.train.rank_failures import leave_word
 
 BROKEN = """
@@ -30,7 +32,8 @@ if os.environ.get("RANK") == "1":
 def test_torchrun_meets_at_a_free_port() -> None:
     command = ranks.torchrun_command(Path("/runs/a"), 2)
     assert command[:4] == [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    assert command[4:] == ["--nproc_per_node", "2", "-m", "ft_core.train", "/runs/a"]
+    assert command[4:6] == ["--nproc_per_node", "2"]
+    assert command[-3:] == ["-m", "ft_core.train", "/runs/a"]
 
 
 @pytest.fixture
@@ -77,3 +80,24 @@ def test_a_rank_that_fails_ends_the_run_and_says_why(
     assert run.error is not None
     assert run.error.message == "Rank 1 failed: RuntimeError: rank 1 is broken"
     assert 'raise RuntimeError("rank 1 is broken")' in run.log_tail(400)
+
+
+def test_a_signal_to_every_process_of_a_job_is_a_stop(
+    make_config: Callable[..., Config], started: list[Run]
+) -> None:
+    """Slurm signals every process of a job that it takes away, torchrun and its ranks among them."""
+    run = launch(make_config(max_steps=500), gpus=2)
+    started.append(run)
+    until = time.monotonic() + 120
+    while not any(event["type"] == "step" for event in run.events()[0]):
+        assert time.monotonic() < until, run.log_tail()
+        time.sleep(0.05)
+    status = run.status()
+    every = job_processes(run.directory, status.pid, status.pid_started)
+    assert len(every) == 4  # this command, torchrun and two ranks
+    for process in every:
+        process.send_signal(signal.SIGTERM)
+    assert run.wait(timeout=120) == "stopped", run.log_tail()
+    steps = [event["step"] for event in run.events()[0] if event["type"] == "step"]
+    assert [event["step"] for event in run.events()[0] if event["type"] == "checkpoint"] == [steps[-1]]
+    assert (run.final / "adapter_model.safetensors").is_file()
