@@ -15,6 +15,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -36,6 +37,10 @@ def main() -> None:
             f"Python 3.10 or newer is needed; this is {sys.version.split()[0]}. Try: make demo PYTHON=python3.12"
         )
     started = time.monotonic()
+    # It waits for another network than pip does, and needs nothing of what pip installs.
+    chromium = threading.Thread(target=_install_chromium)
+    if extra == "dev":
+        chromium.start()
     if _stamp().get(extra) != _fingerprint():
         _make_venv()
         _install_torch()
@@ -46,7 +51,7 @@ def main() -> None:
         STAMP.write_text(json.dumps(_stamp() | done | {extra: _fingerprint()}))
         _step(f"ready: {_size_of(VENV) / 1e9:.1f} GB in .venv after {time.monotonic() - started:.0f} s")
     if extra == "dev":
-        _install_chromium()
+        chromium.join()
 
 
 def _step(text: str) -> None:
