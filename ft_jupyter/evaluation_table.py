@@ -17,7 +17,7 @@ class EvaluationTable(list[Evaluated]):
     def _repr_html_(self) -> str:
         rows = [
             (
-                text(row.dataset),
+                f'<span style="overflow-wrap:anywhere">{text(row.dataset)}</span>',
                 f"{row.samples:,}",
                 f"{row.tokens:,}",
                 f"{row.loss:.4f}",
@@ -25,4 +25,4 @@ class EvaluationTable(list[Evaluated]):
             )
             for row in self
         ]
-        return table(rows, header=HEADER)
+        return table(rows, header=HEADER, numbers=HEADER[1:])

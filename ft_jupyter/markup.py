@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 MUTED = "opacity:.7"
 """Style of what is said beside the main thing."""
@@ -18,6 +18,12 @@ RULE = "1px solid #8886"
 """A border that is visible on any background: half-transparent grey."""
 
 CELL = "text-align:left;padding:.2em .8em .2em 0;vertical-align:top"
+
+WHOLE = "white-space:nowrap"
+"""Style of what stays on one line: a card may break long values anywhere."""
+
+NUMBER = "text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums"
+"""Style of a cell with a number, whose digits stand below those of the next."""
 
 MONO = "font-family:var(--jp-code-font-family, monospace)"
 
@@ -36,17 +42,26 @@ def code(value: object) -> str:
     return f"<code>{text(value)}</code>"
 
 
-def table(rows: Iterable[Sequence[str]], header: Sequence[str] = ()) -> str:
-    """Return an HTML table; `rows` and `header` are HTML already, a row without a header starts with its name."""
+def table(rows: Iterable[Sequence[str]], header: Sequence[str] = (), *, numbers: Collection[str] = ()) -> str:
+    """Return an HTML table; `rows` and `header` are HTML already, a row without a header starts with its name.
+
+    The columns whose header is in `numbers` are flush right.
+    """
+    styles = [f"{CELL};{NUMBER}" if name in numbers else CELL for name in header]
     head = ""
     if header:
-        cells = "".join(f'<th scope="col" style="{CELL}">{cell}</th>' for cell in header)
+        cells = "".join(
+            f'<th scope="col" style="{style}">{cell}</th>' for cell, style in zip(header, styles, strict=True)
+        )
         head = f"<thead><tr>{cells}</tr></thead>"
     body = ""
     for first, *others in rows:
         opening, closing = ("<td", "</td>") if header else ('<th scope="row"', "</th>")
-        cells = f'{opening} style="{CELL}">{first}{closing}'
-        cells += "".join(f'<td style="{CELL}">{cell}</td>' for cell in others)
+        leading, *trailing = styles or [f"{CELL};{WHOLE}", *[CELL] * len(others)]
+        cells = f'{opening} style="{leading}">{first}{closing}'
+        cells += "".join(
+            f'<td style="{style}">{cell}</td>' for cell, style in zip(others, trailing, strict=True)
+        )
         body += f"<tr>{cells}</tr>"
     return f'<table style="border-collapse:collapse;margin:.3em 0">{head}<tbody>{body}</tbody></table>'
 

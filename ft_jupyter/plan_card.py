@@ -28,7 +28,7 @@ class PlanCard:
         return self.plan.render()
 
     def _repr_html_(self) -> str:
-        rows = [(_name(name), _value(value, reason)) for name, value, reason in figures(self.plan)]
+        rows = [(text(name), _value(value, reason)) for name, value, reason in figures(self.plan)]
         warnings = "".join(
             notice(f"{warning.where}: {warning.message}" if warning.where else warning.message, warning.fix)
             for warning in self.plan.warnings
@@ -82,11 +82,6 @@ def _waiting() -> Generator[Callable[[str], None] | None]:
     finally:
         for handle in shown:
             handle.update(HTML(""))
-
-
-def _name(name: str) -> str:
-    """Return the name of a line whole: the card may break long values anywhere."""
-    return f'<span style="white-space:nowrap">{text(name)}</span>'
 
 
 def _value(value: str, reason: str) -> str:

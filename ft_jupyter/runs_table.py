@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ft_core.runs.events import last_event
-from ft_jupyter.markup import columns, number, table, text
+from ft_jupyter.markup import WHOLE, columns, number, table, text
 from ft_jupyter.run import Run
 from ft_jupyter.widgets.run_report import STATE_MARKS
 
@@ -34,7 +34,14 @@ class RunsTable(Sequence[Run]):
     def _repr_html_(self) -> str:
         if not self._rows:
             return "<p>No runs yet.</p>"
-        return table([[text(cell) for cell in row] for row in self._rows], header=HEADER)
+        rows = [
+            [
+                *(f'<span style="{WHOLE}">{text(cell)}</span>' for cell in cells),
+                f'<span style="overflow-wrap:anywhere">{text(directory)}</span>',
+            ]
+            for *cells, directory in self._rows
+        ]
+        return table(rows, header=HEADER, numbers=("step", "last loss"))
 
 
 def _row(run: Run) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,9 @@ POINTS = 600
 """More points than this cannot be told apart at this width."""
 
 
-def loss_curve(train: NDArray[np.float32], evaluation: NDArray[np.float32]) -> str:
+def loss_curve(
+    train: NDArray[np.float32], evaluation: NDArray[np.float32], restarts: Sequence[int] = ()
+) -> str:
     """Return the SVG of a run's loss over its steps, or an empty string where no loss is known yet.
 
     Parameters
@@ -25,6 +27,8 @@ def loss_curve(train: NDArray[np.float32], evaluation: NDArray[np.float32]) -> s
         Shape [2, steps]: step and training loss. Drawn as a line, broken where the loss is NaN.
     evaluation
         Shape [2, evaluations]: step and evaluation loss. Drawn as rings on a dashed line.
+    restarts
+        Steps after which the adapter was begun anew. Drawn as upright dotted lines.
     """
     known = [table[:, ~np.isnan(table[1])] for table in (train, evaluation)]
     both = np.concatenate(known, axis=1)
@@ -38,13 +42,22 @@ def loss_curve(train: NDArray[np.float32], evaluation: NDArray[np.float32]) -> s
         y = TOP + (high - loss) / span_y * (HEIGHT - TOP - BOTTOM)
         return round(x, 1), round(y, 1)
 
-    drawn = _line(train, place, "") + _line(evaluation, place, ' stroke-dasharray="4 3"')
+    shown = [step for step in restarts if first <= step <= last]
+    drawn = "".join(_upright(place(step, low)[0]) for step in shown)
+    drawn += _line(train, place, "") + _line(evaluation, place, ' stroke-dasharray="4 3"')
     for step, loss in thin(known[1], POINTS).T.tolist():
         x, y = place(step, loss)
         drawn += f'<circle cx="{x}" cy="{y}" r="3.5" fill="none" stroke="currentColor"/>'
     name = f"Loss from step {number(first)} to {number(last)}, between {number(low)} and {number(high)}"
+    signs = [("—", "loss")]
     if known[1].size:
         name += "; rings are the evaluation loss"
+        signs.append(("○", "evaluation loss"))
+    if shown:
+        name += "; dotted lines are restarts of the adapter"
+        signs.append(("┊", "adapter begun anew"))
+    if len(signs) > 1:
+        drawn += _legend(signs)
     return (
         f'<svg role="img" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" style="max-width:100%;height:auto" '
         f'font-size="11" fill="currentColor" xmlns="http://www.w3.org/2000/svg">'
@@ -70,6 +83,21 @@ def _line(
         for points in stretches
         if points
     )
+
+
+def _upright(x: float) -> str:
+    """Return a dotted line from the bottom of the frame to its top."""
+    return (
+        f'<path d="M{x} {TOP}V{HEIGHT - BOTTOM}" fill="none" stroke="currentColor" '
+        f'stroke-opacity=".6" stroke-dasharray="1 3"/>'
+    )
+
+
+def _legend(signs: Sequence[tuple[str, str]]) -> str:
+    """Return what each sign stands for, below the middle of the frame."""
+    words = "   ".join(f"{sign} {name}" for sign, name in signs)
+    middle = (LEFT + WIDTH - RIGHT) // 2
+    return f'<text x="{middle}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle" xml:space="preserve">{text(words)}</text>'
 
 
 def _axes(first: float, last: float, low: float, high: float) -> str:

@@ -7,6 +7,7 @@ read one run, in any kernel. It knows nothing of widgets or threads; its owner s
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, field
 from typing import TypedDict
@@ -69,6 +70,7 @@ class RunSummary(TypedDict):
     world_size: int
     attach: str
     trackers: list[Tracker]
+    restarts: list[int]
 
 
 @dataclass
@@ -94,6 +96,8 @@ class RunFeed:
     warnings: list[Warned] = field(default_factory=list[Warned])
     trackers: list[Tracker] = field(default_factory=list[Tracker])
     samples: list[Sampled] = field(default_factory=list[Sampled])
+    restarts: list[int] = field(default_factory=list[int])
+    best: tuple[int, float] | None = None
     facts: dict[str, object] = field(default_factory=dict[str, object])
     status: Status = field(init=False)
     _phase: dict[str, object] = field(default_factory=dict[str, object])
@@ -139,6 +143,12 @@ class RunFeed:
                 self.trackers.append({"name": str(event.get("name")), "address": str(event.get("address"))})
             case "sample":
                 self.samples.append(_sampled(event))
+            case "restart":
+                # A resumed run may come to the same ones again.
+                step = _whole(event.get("step")) or 0
+                self.restarts = [*(each for each in self.restarts if each < step), step]
+            case "best":
+                self.best = (_whole(event.get("step")) or 0, _number(event.get("loss")) or math.nan)
             case "error":
                 trace = event.get("traceback")
                 self._traceback = str(trace) if trace else None
@@ -166,6 +176,7 @@ class RunFeed:
             "world_size": status.world_size,
             "attach": f"%ft attach {self.run.name}",
             "trackers": list(self.trackers),
+            "restarts": list(self.restarts),
         }
 
     def _elapsed(self) -> int | None:

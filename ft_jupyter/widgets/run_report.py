@@ -6,8 +6,21 @@ executed where no widget runs, shows how far it was and how to attach to it agai
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ft_core.runs import Run
-from ft_jupyter.markup import CARD, MONO, MUTED, code, columns, duration, notice, number, table, text
+from ft_jupyter.markup import (
+    CARD,
+    MONO,
+    MUTED,
+    code,
+    columns,
+    duration,
+    notice,
+    number,
+    table,
+    text,
+)
 from ft_jupyter.widgets.loss_curve import loss_curve
 from ft_jupyter.widgets.run_feed import RunFeed, Sampled
 
@@ -60,6 +73,19 @@ def facts(feed: RunFeed) -> list[tuple[str, str]]:
         if losses:
             change = number(losses[0]) if len(losses) == 1 else f"{number(losses[0])} → {number(losses[-1])}"
             rows.append((name, change))
+    for name, column in (("Reward margin", "rewards/margins"), ("Pairs told apart", "rewards/accuracies")):
+        values = [value for value in feed.steps.column(column).tolist() if value == value]
+        if values:
+            rows.append((name, f"{number(values[0])} → {number(values[-1])}"))
+    if feed.best is not None:
+        rows.append(
+            (
+                "Tuned model",
+                f"the weights of step {number(feed.best[0])}, evaluated best: {number(feed.best[1])}",
+            )
+        )
+    if feed.restarts:
+        rows.append(("Adapter begun anew", _after(feed.restarts)))
     speeds = sorted(value for value in feed.steps.column("tokens_per_second").tolist() if value == value)
     if speeds:
         rows.append(("Speed", f"{number(round(speeds[len(speeds) // 2]))} tokens/s"))
@@ -74,6 +100,16 @@ def facts(feed: RunFeed) -> list[tuple[str, str]]:
     if summary["eta"] is not None:
         rows.append(("Left", duration(summary["eta"])))
     return rows
+
+
+def _after(steps: Sequence[int]) -> str:
+    """Return after which steps something was.
+
+    >>> _after([40]), _after([40, 80, 120, 160, 200])
+    ('after step 40', '5 times, last after step 200')
+    """
+    last = f"after step {number(steps[-1])}"
+    return last if len(steps) == 1 else f"{len(steps)} times, last {last}"
 
 
 def _phase(feed: RunFeed) -> str:
@@ -101,7 +137,7 @@ def _html(feed: RunFeed) -> str:
     summary = feed.summary()
     parts = [f"<strong>Run {text(summary['name'])}</strong>"]
     parts.append(table([(text(name), text(value)) for name, value in facts(feed)]))
-    parts.append(loss_curve(feed.steps.table()[:2], feed.evals.table()))
+    parts.append(loss_curve(feed.steps.table()[:2], feed.evals.table(), feed.restarts))
     if summary["message"]:
         parts.append(notice(summary["message"], summary["fix"], mark=summary["state"].capitalize()))
     parts += [notice(warning["message"], warning["fix"]) for warning in feed.warnings]

@@ -19,6 +19,7 @@ export function aRun(change: Partial<Run> = {}): Run {
     world_size: 1,
     attach: '%ft attach cynic',
     trackers: [],
+    restarts: [],
     ...change,
   };
 }

@@ -217,10 +217,12 @@ describe('the histogram', () => {
     root.className = 'ft-root';
     document.body.append(root);
     const panel = summaryPanel(inspector);
-    root.append(panel.element);
-    Object.defineProperty(one(root, '.ft-lengths-chart'), 'clientWidth', { value: 400 });
+    // The numbers are there before anybody looks at them.
     panel.showState(aState());
     panel.showProgress(someProgress({ summary: aSummary() }));
+    root.append(panel.element);
+    Object.defineProperty(one(root, '.ft-lengths-chart'), 'clientWidth', { value: 400 });
+    panel.shown?.();
     await vi.advanceTimersByTimeAsync(0);
     const before = inspector.library.react.mock.calls.length;
     root.dataset.ftTheme = 'dark';

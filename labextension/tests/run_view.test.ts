@@ -18,7 +18,7 @@ function open(traits: Record<string, unknown> = {}) {
 function stubPlotly() {
   const stub = {
     version: '4.1.1',
-    react: vi.fn(async (_chart: HTMLElement, _traces: unknown[]) => undefined),
+    react: vi.fn(async (_chart: HTMLElement, _traces: unknown[], _layout?: unknown) => undefined),
     extendTraces: vi.fn(async (_chart: HTMLElement, _update: object, _traces: number[]) => undefined),
     purge: vi.fn(),
     Plots: { resize: vi.fn() },
@@ -250,6 +250,23 @@ describe('the curves', () => {
       ['lines', true],
     ]);
     expect(plotly.extendTraces).toHaveBeenCalledTimes(4);
+  });
+
+  it('mark the steps after which the adapter was begun anew', async () => {
+    const plotly = stubPlotly();
+    const { model, el } = open();
+    const lines = () =>
+      (plotly.react.mock.calls.at(-2)?.[2] as { shapes: { x0: number }[] }).shapes.map(({ x0 }) => x0);
+    model.say(snapshot(1, aRun()), columns([[1, 4]]));
+    await vi.advanceTimersByTimeAsync(0);
+    expect(lines()).toEqual([]);
+    expect(one(el, '.ft-restarts').hidden).toBe(true);
+    model.say(delta(2, aRun({ restarts: [40] })), columns([[41, 4]]));
+    expect(lines()).toEqual([40]);
+    expect(text(el, '.ft-restarts')).toBe('adapter begun anew once');
+    model.say(delta(3, aRun({ restarts: [40, 80] })), columns([[81, 4]]));
+    expect(lines()).toEqual([40, 80]);
+    expect(text(el, '.ft-restarts')).toBe('adapter begun anew 2 times');
   });
 
   it('take the colours of a new theme, and are gone with the view', async () => {

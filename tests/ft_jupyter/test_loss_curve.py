@@ -46,6 +46,14 @@ def test_evaluations_are_rings_on_a_dashed_line_and_the_title_says_so() -> None:
     assert "<title>Loss from step 1 to 2, between 2 and 5; rings are the evaluation loss</title>" in drawn
 
 
+def test_restarts_are_upright_lines_within_the_frame_and_signs_are_explained() -> None:
+    drawn = loss_curve(curve(4, 3, 2), curve(3), restarts=[2, 9])
+    assert drawn.count('d="M342.0 12V188"') == drawn.count('stroke-dasharray="1 3"') == 1
+    assert ">— loss   ○ evaluation loss   ┊ adapter begun anew</text>" in drawn
+    assert "rings are the evaluation loss; dotted lines are restarts of the adapter</title>" in drawn
+    assert "— loss" not in loss_curve(curve(4, 3, 2), NOTHING)
+
+
 def test_it_has_the_colours_of_the_page() -> None:
     colours = set(re.findall(r'(?:stroke|fill)="([^"]+)"', loss_curve(curve(4, 2), curve(3))))
     assert colours == {"currentColor", "none"}

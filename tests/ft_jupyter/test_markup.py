@@ -66,5 +66,14 @@ def test_a_table_names_its_rows_or_its_columns() -> None:
     assert headed.count('<th scope="col"') == 2
 
 
+def test_numbers_are_flush_right_and_names_stay_whole() -> None:
+    headed = table([("joker", "1.5")], header=("run", "loss"), numbers=("loss",))
+    flush_right = "text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums"
+    assert [flush_right in cell for cell in headed.split("</t")[:-1] if "joker" in cell] == [False]
+    assert headed.count(flush_right) == 2
+    named = table([("Trained parameters", "8,192")])
+    assert 'vertical-align:top;white-space:nowrap">Trained parameters</th>' in named
+
+
 def test_columns_align() -> None:
     assert columns([("a", "1"), ("long", "2")]) == "a     1\nlong  2"

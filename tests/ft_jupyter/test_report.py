@@ -100,6 +100,24 @@ def test_a_finished_run(write_run: Any) -> None:
     assert Tags(html).tags <= SAFE_TAGS
 
 
+def test_a_run_whose_best_weights_were_kept_says_which(write_run: Any) -> None:
+    written = write_run("joker")
+    for number in range(1, 4):
+        written.step(number, **{"rewards/margins": 0.5 * number, "rewards/accuracies": 0.25 * number})
+    written.emit({"type": "best", "step": 2, "path": "checkpoints/checkpoint-2", "loss": 1.75})
+    written.emit({"type": "restart", "step": 1, "number": 1, "pruned": 0.9})
+    written.emit({"type": "restart", "step": 2, "number": 2, "pruned": 0.9})
+    written.end(step=3, total_steps=3)
+    html = RunReport(written.run).html
+    shown = cells(html)
+    assert shown["Reward margin"] == "0.5 → 1.5"
+    assert shown["Pairs told apart"] == "0.25 → 0.75"
+    assert shown["Tuned model"] == "the weights of step 2, evaluated best: 1.75"
+    assert shown["Adapter begun anew"] == "2 times, last after step 2"
+    assert html.count('stroke-dasharray="1 3"') == 2
+    assert Tags(html).tags <= SAFE_TAGS
+
+
 def test_a_living_run_says_how_far_it_is_and_how_to_see_it_live(write_run: Any) -> None:
     written = write_run("joker", phase="tokenizing", step=2)
     written.emit({"type": "phase", "phase": "tokenizing", "done": 256, "total": 817})

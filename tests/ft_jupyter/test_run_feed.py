@@ -32,6 +32,16 @@ def floats(buffer: bytes) -> list[float]:
     return np.frombuffer(buffer, "<f4").tolist()
 
 
+def test_restarts_that_a_resumed_run_comes_to_again_count_once(write_run: Any) -> None:
+    written = write_run("joker")
+    for step in (40, 80, 120, 80, 120):
+        written.emit({"type": "restart", "step": step, "number": 1, "pruned": 0.9})
+        written.emit({"type": "best", "step": 40, "path": "checkpoints/checkpoint-40", "loss": 2.5})
+    feed = RunFeed(written.run)
+    assert feed.summary()["restarts"] == [40, 80, 120]
+    assert feed.best == (40, 2.5)
+
+
 def test_a_snapshot_carries_everything(write_run: Any) -> None:
     written = write_run("joker", step=2)
     written.emit({"type": "phase", "phase": "training"})
@@ -60,6 +70,7 @@ def test_a_snapshot_carries_everything(write_run: Any) -> None:
             "world_size": 1,
             "attach": "%ft attach joker",
             "trackers": [],
+            "restarts": [],
         },
         "warnings": [{"message": "Loss is high.", "fix": "Wait."}],
         "samples": [],

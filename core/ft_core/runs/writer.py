@@ -125,7 +125,8 @@ class RunWriter:
         line = encode({"type": kind, "time": time.time(), **fields})
         with self._mutex:
             self._append(line)
-            for name in ("step", "total_steps"):
+            # The best checkpoint lies behind: it says nothing of how far the run is.
+            for name in ("step", "total_steps") if kind != "best" else ():
                 if isinstance(value := fields.get(name), int):
                     self._status = replace(self._status, **{name: value})
             if kind == "checkpoint":

@@ -46,6 +46,13 @@ def test_a_run_from_start_to_end(run: Run) -> None:
     assert run.error is None
 
 
+def test_the_best_checkpoint_lies_behind(run: Run) -> None:
+    with RunWriter(run.directory) as writer:
+        writer.emit("step", step=8, total_steps=9)
+        writer.emit("best", step=4, path="checkpoints/checkpoint-4", loss=1.5)
+    assert (run.status().step, last(run)["step"]) == (8, 8)
+
+
 def test_a_users_mistake_has_no_traceback(run: Run) -> None:
     with pytest.raises(DataError), RunWriter(run.directory) as writer:  # noqa: PT012
         writer.phase("tokenizing")

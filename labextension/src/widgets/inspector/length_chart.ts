@@ -58,12 +58,16 @@ export function lengthChart(inspector: Inspector): LengthChart {
   const draw = (): void => {
     if (library && visible() && lengths.counts.length) {
       drawn = true;
+      // Only now is it certain to be inside of what says which theme it is; to watch that again changes nothing.
+      themed.observe(root(), { attributeFilter: ['data-ft-theme'] });
       void library.react(
         chart,
         [trace(root(), lengths, sequenceLen)],
         layout(root(), lengths, sequenceLen, logarithmic),
         CONFIG,
       );
+      // A new layout has the size that the last one began with, which another width may have changed since.
+      void library.Plots.resize(chart);
     }
   };
   const resized = new ResizeObserver(() => {
@@ -97,7 +101,6 @@ export function lengthChart(inspector: Inspector): LengthChart {
     shown: () => {
       if (!asked) {
         asked = true;
-        themed.observe(root(), { attributeFilter: ['data-ft-theme'] });
         void inspector
           .plotly()
           .then(loaded => {

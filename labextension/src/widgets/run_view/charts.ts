@@ -35,6 +35,8 @@ export interface Charts {
   replace(curves: Curves): void;
   /** Draw the points of `fresh` after those drawn before; `all` has them already. */
   extend(fresh: Curves, all: Curves): void;
+  /** Mark these steps, after which the adapter was begun anew. */
+  mark(restarts: number[]): void;
   stop(): void;
 }
 
@@ -43,6 +45,7 @@ export function charts(root: HTMLElement): Charts {
   let shown: Curves | undefined;
   let side: StepColumn = 'learning_rate';
   let drawn = false;
+  let restarts: number[] = [];
 
   const lossChart = element('div', { class: 'ft-chart' });
   const sideChart = element('div', { class: 'ft-chart' });
@@ -56,10 +59,11 @@ export function charts(root: HTMLElement): Charts {
     });
     return choice;
   });
+  const begunAnew = element('span', { class: 'ft-restarts', hidden: true });
   const grid = element(
     'div',
     { class: 'ft-charts', hidden: true },
-    element('figure', {}, element('figcaption', {}, 'loss by step'), lossChart),
+    element('figure', {}, element('figcaption', {}, 'loss by step', begunAnew), lossChart),
     element(
       'figure',
       {},
@@ -86,8 +90,11 @@ export function charts(root: HTMLElement): Charts {
     // Outside the document there are no colours and no sizes yet.
     drawn = drawable && root.isConnected;
     if (library && shown && drawn) {
-      void library.react(lossChart, lossTraces(root, shown), layout(root, true), CONFIG);
-      void library.react(sideChart, sideTraces(root, shown, side), layout(root, false), CONFIG);
+      void library.react(lossChart, lossTraces(root, shown), layout(root, true, restarts), CONFIG);
+      void library.react(sideChart, sideTraces(root, shown, side), layout(root, false, restarts), CONFIG);
+      // A new layout has the size that the last one began with, which another width may have changed since.
+      void library.Plots.resize(lossChart);
+      void library.Plots.resize(sideChart);
     }
   };
 
@@ -150,6 +157,17 @@ export function charts(root: HTMLElement): Charts {
       }
       if (traces.length) {
         void library.extendTraces(lossChart, { x, y }, traces);
+      }
+    },
+    mark: steps => {
+      if (String(steps) !== String(restarts)) {
+        restarts = steps;
+        begunAnew.hidden = steps.length === 0;
+        setText(
+          begunAnew,
+          steps.length === 1 ? 'adapter begun anew once' : `adapter begun anew ${steps.length} times`,
+        );
+        redraw();
       }
     },
     stop: () => {
@@ -219,7 +237,7 @@ function sideTraces(root: HTMLElement, { steps }: Curves, side: StepColumn): obj
   ];
 }
 
-function layout(root: HTMLElement, legend: boolean): object {
+function layout(root: HTMLElement, legend: boolean, restarts: number[]): object {
   const line = colour(root, '--ft-line');
   const text = colour(root, '--ft-muted');
   const axis = { gridcolor: line, linecolor: line, zeroline: false, automargin: true, ticks: '' };
@@ -232,6 +250,15 @@ function layout(root: HTMLElement, legend: boolean): object {
     xaxis: { ...axis, showgrid: false, tickformat: ',d', rangemode: 'nonnegative', hoverformat: ',d' },
     yaxis: { ...axis, exponentformat: 'e', nticks: legend ? 7 : 5, rangemode: legend ? 'normal' : 'tozero' },
     showlegend: legend,
+    shapes: restarts.map(step => ({
+      type: 'line',
+      yref: 'paper',
+      x0: step,
+      x1: step,
+      y0: 0,
+      y1: 1,
+      line: { color: text, width: 1, dash: 'dot' },
+    })),
     legend: { orientation: 'h', x: 0, xanchor: 'left', y: 1, yanchor: 'bottom' },
     hovermode: 'x unified',
     hoverlabel: {

@@ -95,6 +95,7 @@ function render({ model, el }: RenderProps<Traits>): () => void {
       tail.append(news.log);
     }
     written.add(news.samples, whole);
+    curves.mark(run.restarts);
     elsewhere.draw(run.trackers);
     setText(directory, run.directory);
     setText(attach, run.attach);

@@ -23,6 +23,8 @@ export interface Run {
   world_size: number;
   attach: string;
   trackers: Tracker[];
+  /** Steps after which the adapter was begun anew. */
+  restarts: number[];
 }
 
 /** Where else the run can be seen. */
