@@ -323,11 +323,11 @@ def test_a_missing_package_is_a_sentence(
 
 
 @pytest.mark.parametrize("family", sorted({*KEPT_APART, *REFUSED}))
-def test_families_have_the_paths_that_transformers_gives_them(family: str) -> None:
+def test_no_family_is_given_a_path_that_transformers_has_not(family: str) -> None:
+    """A newer version may have more of them: gptj got sdpa in 5.24."""
     from transformers import AutoConfig, AutoModelForCausalLM
 
     model: Any = AutoModelForCausalLM._model_mapping[type(AutoConfig.for_model(family))]
-    assert (family not in NO_SDPA) == model._supports_sdpa
-    # gpt_oss has sinks beside its scores, which these paths here do not add.
-    assert (family not in NO_FLASH) == (model._supports_flash_attn and family != "gpt_oss")
-    assert (family not in NO_FLEX) == (model._supports_flex_attn and family != "gpt_oss")
+    assert model._supports_sdpa or family in NO_SDPA
+    assert model._supports_flash_attn or family in NO_FLASH
+    assert model._supports_flex_attn or family in NO_FLEX

@@ -141,6 +141,16 @@ def test_a_model_that_cannot_have_them_is_refused(
                 "as 'liger_fused_linear_cross_entropy' asks: the logits of some trained tokens at a time, and never of all",
             ),
         ),
+        # A method of preferences has a loss of its own.
+        (
+            {
+                "liger_fused_linear_cross_entropy": True,
+                "rl": "dpo",
+                "datasets": [{"path": "org/data", "type": "chatml.intel"}],
+            },
+            "",
+            ("", ""),
+        ),
         (
             {"cut_cross_entropy": True},
             "",

@@ -56,6 +56,38 @@ def test_an_attention_that_the_library_refuses_is_a_sentence(
     assert "attn_implementation" in raised.value.fix
 
 
+@pytest.mark.parametrize(
+    ("attention", "keys", "registered"),
+    [
+        ("sdpa", {}, []),
+        ("varlen", {}, ["varlen"]),
+        ("xformers", {}, ["xformers"]),
+        ("flex_attention", {"flex_attn_compile_kwargs": {"dynamic": False}}, [{"dynamic": False}]),
+    ],
+)
+def test_an_attention_of_ours_is_made_known_before_the_model_is_loaded(
+    attention: str,
+    keys: dict[str, Any],
+    registered: list[Any],
+    make_config: Callable[..., Config],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found: list[Any] = []
+    monkeypatch.setattr("ft_core.models.load.choose_attention", lambda *_: (attention, ""))
+    monkeypatch.setattr("ft_core.models.varlen.register", lambda: found.append("varlen"))
+    monkeypatch.setattr("ft_core.models.xformers_path.register", lambda: found.append("xformers"))
+    monkeypatch.setattr("ft_core.models.flex.register", found.append)
+
+    def load(*_: Any, attn_implementation: str, **__: Any) -> None:
+        found.append(attn_implementation)
+        raise InterruptedError
+
+    monkeypatch.setattr("transformers.AutoModelForCausalLM.from_pretrained", load)
+    with pytest.raises(InterruptedError):
+        load_model(make_config(**keys))
+    assert found == [*registered, attention]
+
+
 def test_sampling_settings_that_contradict_do_not_stop_a_save(
     make_config: Callable[..., Config], tiny_model: Path, tmp_path: Path
 ) -> None:
