@@ -36,6 +36,7 @@ def figures(plan: Plan) -> list[Figure]:
         Figure("Memory", *_memory(plan)),
         Figure("Time", *_time(plan)),
         Figure("Disk", *_disk(plan)),
+        Figure("Merged", *_merged(plan)),
         Figure("Reports to", ", ".join(plan.trackers), ""),
     ]
     return [line for line in lines if line.value]
@@ -118,6 +119,10 @@ def _disk(plan: Plan) -> tuple[str, str]:
     if not plan.checkpoint:
         return "", ""
     return f"{about_gib(plan.checkpoint)} a checkpoint", f"{gib(plan.disk_free)} free"
+
+
+def _merged(plan: Plan) -> tuple[str, str]:
+    return (about_gib(plan.merged), "a whole model, when training is done") if plan.merged else ("", "")
 
 
 def _rounded(number: int) -> str:

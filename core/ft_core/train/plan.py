@@ -60,6 +60,7 @@ from ft_core.train.turn_end_checks import check_turn_ends
 if TYPE_CHECKING:
     from ft_core.config import Config
 
+_MERGED_BYTES = 2  # of a weight, saved in 16 bit
 _FITS = 0.9  # share of a device's memory beyond which a rough estimate is a warning
 
 
@@ -112,6 +113,8 @@ class Plan:
         nothing changes.
     trackers
         Where the run is reported to.
+    merged
+        Bytes of the whole model that is made when training is done; None where none is.
     warnings
         What may not be meant.
     """
@@ -153,6 +156,7 @@ class Plan:
     vocabulary: str = ""
     vocabulary_reason: str = ""
     trackers: tuple[str, ...] = ()
+    merged: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as plain values, as ``plan.json`` holds it."""
@@ -330,6 +334,7 @@ def make_plan(
         plan = dataclasses.replace(
             plan,
             checkpoint=checkpoint,
+            merged=outline.total * _MERGED_BYTES if _merges(config) else None,
             memory=estimate.total if estimate else None,
             memory_basis=ERROR.get(hardware.kind, "its error on this kind of device is not measured"),
             seconds=duration.seconds if duration else None,
@@ -505,6 +510,11 @@ def _count_rows(config: Config) -> tuple[int | None, int | None]:
     return total - evaluation, evaluation
 
 
+def _merges(config: Config) -> bool:
+    """Return whether an adapter is added into the model when training is done."""
+    return config.merge_lora and config.adapter is not None and not config.relora
+
+
 def _warnings(config: Config, plan: Plan, hardware: Hardware, *, known: bool) -> tuple[Problem, ...]:
     """Return what may not be meant: the config's own warnings, and what only the plan can see."""
     found = list(config.warnings)
@@ -526,6 +536,13 @@ def _warnings(config: Config, plan: Plan, hardware: Hardware, *, known: bool) ->
             _warning(
                 f"This needs about {gib(plan.memory)} (estimate) and the device has {gib(plan.device_memory)}.",
                 less_memory(config),
+            )
+        )
+    if plan.merged is not None and plan.merged > plan.disk_free:
+        found.append(
+            _warning(
+                f"The merged model takes about {gib(plan.merged)} and the disk has {gib(plan.disk_free)} free.",
+                "Free some space, or remove 'merge_lora' and merge on another disk later: ft merge-lora RUN --out DIR",
             )
         )
     rows = None if plan.streaming else plan.packing.rows if plan.packing else plan.train_rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 
 from ft_core.config import Config
 from ft_core.runs import Run, RunWriter, create_run
+from ft_core.train import make_plan
 from ft_core.train.interrupts import Interrupts
 from ft_core.train.merge_at_end import merge_at_end
 
@@ -56,6 +58,24 @@ def test_a_run_ends_with_the_model_that_the_adapter_makes(
             said = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)(IDS).logits
             assert (said - expected).abs().max() < 0.2 * (before - expected).abs().max()  # saved in bf16
     assert (tmp_path / "out" / "adapter_config.json").is_file()
+
+
+def test_the_plan_says_what_it_takes(
+    make_config: Callable[..., Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def planned(**keys: Any) -> tuple[list[str], list[str]]:
+        plan = make_plan(make_config(**keys))
+        lines = [line for line in plan.render().splitlines() if line.startswith("merged ")]
+        return lines, [warning.message for warning in plan.warnings]
+
+    [line], warnings = planned(merge_lora=True)
+    assert line.endswith("about 6 MiB (a whole model, when training is done)")
+    assert warnings == []
+    assert planned() == ([], [])
+    assert planned(merge_lora=True, relora=True, jagged_restart_steps=20, max_steps=40)[0] == []
+    usage = shutil.disk_usage("/")._replace(free=4 * 1024**2)
+    monkeypatch.setattr("shutil.disk_usage", lambda _path: usage)
+    assert planned(merge_lora=True)[1] == ["The merged model takes about 6 MiB and the disk has 4 MiB free."]
 
 
 def test_what_goes_wrong_is_a_warning_and_the_adapter_stays(
