@@ -7,7 +7,10 @@ the same tokens, every one of them trained unless the line says otherwise:
 * ``before``: attention by sdpa over a mask of documents, and the loss from the logits of all positions in fp32, as
   accelerate hands them over;
 * ``logits``: the loss within the head (`ft_core.train.targets`);
-* ``both``: that, and attention over documents by torch's own kernel (`ft_core.models.varlen`).
+* ``both``: that, and attention over documents by torch's own kernel (`ft_core.models.varlen`);
+* ``fused``: that, and adapted layers as fused steps (`ft_core.models.fused`);
+* ``norms``: that, and norms and rotary positions by Liger's kernels;
+* ``compiled``: ``both``, each layer compiled by ``torch.compile``; ``all``: ``fused``, compiled.
 
 Printed are tokens a second, padding not counted (the median of the steps after the third), the most memory that torch held,
 and the losses of the first and of the last step. Takes some four minutes on an H100; without an NVIDIA GPU, a tiny model goes
@@ -32,6 +35,8 @@ import torch
 from ft_core.data import Sample
 from ft_core.data.collate import PackCollator
 from ft_core.data.packing import pack
+from ft_core.models.fused.choose import PARTS
+from ft_core.models.fused.fuse import fuse
 from ft_core.train.isolation import model_inputs
 from ft_core.train.loss import count_targets, summed_loss
 from ft_core.train.targets import find_head, target_loss
@@ -57,9 +62,9 @@ class Case:
     rows
         Packed rows of a step.
     paths
-        ``before``, ``logits`` or ``both``.
+        One of those above.
     recompute
-        Whether layers are computed again in the backward pass.
+        The share of the layers that are computed again in the backward pass.
     trained
         The share of a document that is trained: its end.
     length, steps
@@ -69,7 +74,7 @@ class Case:
     shape: str
     rows: int
     paths: str
-    recompute: bool = False
+    recompute: float = 0.0
     trained: float = 1.0
     length: int = 4096
     steps: int = 10
@@ -77,20 +82,22 @@ class Case:
 
 CASES = {
     "1B": [
-        *(Case("1B", 4, paths) for paths in ("before", "logits", "both")),
+        *(Case("1B", 4, paths) for paths in ("before", "logits", "both", "fused", "norms", "compiled", "all")),
         *(Case("1B", 4, paths, trained=0.3) for paths in ("before", "both")),
     ],
     "8B": [
-        *(Case("8B", 2, paths, recompute=True) for paths in ("before", "logits", "both")),
-        Case("8B", 2, "both"),
+        *(Case("8B", 2, paths, recompute=1.0) for paths in ("before", "logits", "both", "fused", "norms", "compiled")),
+        *(Case("8B", 2, paths) for paths in ("both", "fused", "norms", "compiled", "all")),
+        Case("8B", 2, "norms", recompute=0.5),
     ],
     "tiny": [
         Case("tiny", 2, paths, recompute, trained, length=256, steps=4)
         for paths, recompute, trained in (
-            ("before", False, 1.0),
-            ("logits", False, 1.0),
-            ("before", True, 0.3),
-            ("logits", True, 0.3),
+            ("before", 0.0, 1.0),
+            ("logits", 0.0, 1.0),
+            ("before", 1.0, 0.3),
+            ("logits", 0.5, 0.3),
+            ("fused", 0.0, 0.3),
         )
     ],
 }
@@ -127,10 +134,27 @@ def adapted_model(case: Case, attention: str, device: torch.device) -> Any:
         base = AutoModelForCausalLM.from_config(shape, attn_implementation=attention, dtype=torch.bfloat16)
     base.config.use_cache = False
     if case.recompute:
-        base.gradient_checkpointing_enable()
+        base.gradient_checkpointing_enable({"use_reentrant": False})
         base.enable_input_require_grads()
+        for layer in base.model.layers[round(case.recompute * len(base.model.layers)) :]:
+            layer.gradient_checkpointing = False
     adapter = LoraConfig(r=16, lora_alpha=16, target_modules="all-linear", task_type="CAUSAL_LM")
-    return get_peft_model(base, adapter).train()
+    model = get_peft_model(base, adapter).train()
+    for weight in model.parameters():
+        if weight.requires_grad:
+            weight.data = weight.data.float()
+    if case.paths in ("fused", "norms", "all"):
+        fuse(model, PARTS)
+    if case.paths == "norms":
+        from liger_kernel.transformers import _apply_liger_kernel_to_instance
+
+        _apply_liger_kernel_to_instance(
+            base, rope=True, rms_norm=True, swiglu=False, cross_entropy=False, fused_linear_cross_entropy=False
+        )
+    if case.paths in ("compiled", "all"):
+        for layer in base.model.layers:
+            layer.compile()
+    return model
 
 
 def measure(case: Case) -> None:
@@ -140,7 +164,7 @@ def measure(case: Case) -> None:
     cuda = torch.cuda.is_available()
     device = torch.device("cuda" if cuda else "cpu")
     by: Any = "positions"
-    if case.paths == "both":
+    if case.paths not in ("before", "logits") and cuda:
         from ft_core.models.varlen import register
 
         register()

@@ -195,6 +195,11 @@ def first_number(config: Mapping[str, Any], *names: str) -> int:
     )
 
 
+def layer_count(model_config: Mapping[str, Any]) -> int:
+    """Return how many layers a model's ``config.json`` says it has, or 0."""
+    return first_number(text_config(model_config), "num_hidden_layers", "n_layer", "n_layers")
+
+
 def text_config(config: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the part of a ``config.json`` that describes the language model: the whole, but for multimodal models."""
     inner = config.get("text_config")

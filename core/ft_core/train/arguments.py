@@ -111,11 +111,8 @@ def training_arguments(
     # transformers 5.20 renamed gradient to activation checkpointing.
     names = {field.name for field in dataclasses.fields(TrainingArguments)}
     prefix = "activation" if "activation_checkpointing" in names else "gradient"
-    settings[f"{prefix}_checkpointing"] = config.gradient_checkpointing
-    settings[f"{prefix}_checkpointing_kwargs"] = {
-        "use_reentrant": False,
-        **config.gradient_checkpointing_kwargs,
-    }
+    # The layers are told so one by one (ft_core.models.checkpointing).
+    settings[f"{prefix}_checkpointing"] = False
     return TrainingArguments(**settings)
 
 

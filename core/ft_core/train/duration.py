@@ -133,6 +133,7 @@ def estimate_duration(
     trainable: int,
     world_size: int,
     root: Path,
+    recomputed: float = 0.0,
 ) -> Duration | None:
     """Estimate how long a run takes, or return None for a device whose rate is not known.
 
@@ -148,6 +149,8 @@ def estimate_duration(
         Ranks that share the work.
     root
         The folder whose finished runs are looked at.
+    recomputed
+        The share of the layers that are computed again in the backward pass.
     """
     start = _START_SECONDS[hardware.kind]
     if (known := _finished_rate(config, hardware, precision, root)) is not None:
@@ -161,7 +164,7 @@ def estimate_duration(
         work.padded / work.steps / (config.micro_batch_size * config.gradient_accumulation_steps * world_size)
     )
     forward = _forward_operations(outline, model_config, length)
-    per_token = _training_operations(config, forward, trainable)
+    per_token = _training_operations(config, forward, trainable, recomputed)
     ranks = world_size if hardware.devices else 1  # ranks on the CPU share its cores
     layers = first_number(text_config(model_config), "num_hidden_layers", "n_layer", "n_layers")
     fixed = work.steps * config.gradient_accumulation_steps * layers * _MICRO_BATCH_SECONDS[hardware.kind]
@@ -202,11 +205,9 @@ def _forward_operations(outline: Outline, model_config: Mapping[str, Any], lengt
     return 2 * (outline.total - embeddings - idle) + 4 * layers * width * length
 
 
-def _training_operations(config: Config, forward: float, trainable: int) -> float:
+def _training_operations(config: Config, forward: float, trainable: int, recomputed: float) -> float:
     """Return the operations that a token costs in training, given those of its way through the base model."""
-    passes = 2 if config.adapter else 3
-    if config.gradient_checkpointing:
-        passes += 1
+    passes = (2 if config.adapter else 3) + recomputed
     return passes * forward + (6 * trainable if config.adapter else 0)
 
 

@@ -33,6 +33,8 @@ def figures(plan: Plan) -> list[Figure]:
         Figure("Attention", plan.attention, plan.attention_reason),
         Figure("Liger", plan.liger, "in fewer passes over memory"),
         Figure("Loss", plan.loss, plan.loss_reason),
+        Figure("Adapter", plan.fused, plan.fused_reason),
+        Figure("Activations", plan.recompute, plan.recompute_reason),
         Figure("Memory", *_memory(plan)),
         Figure("Time", *_time(plan)),
         Figure("Disk", *_disk(plan)),

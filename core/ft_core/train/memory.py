@@ -8,12 +8,13 @@ matrix that fused attention does not keep.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ft_core.models.fused.choose import Part
 from ft_core.models.hardware import GIB
-from ft_core.models.parameters import first_number, text_config
+from ft_core.models.parameters import first_number, layer_count, text_config
 from ft_core.models.precision import Precision
 from ft_core.train.logits import all_logit_bytes, logit_bytes
 
@@ -47,6 +48,10 @@ _ADAM_BYTES = 8
 # whether an adapter trains and by the bytes of the compute format. Counted with torch's saved_tensors_hooks on a Llama
 # with adapters on all linear layers; fewer adapters keep less.
 _KEPT = {(False, 2): (36, 8), (False, 4): (40, 16), (True, 2): (28, 8), (True, 4): (32, 16)}
+# What of that is not kept where layers are computed in one step with their adapters, counted likewise.
+_FUSED: dict[tuple[Part, int], tuple[int, int]] = {
+    ("mlp", 2): (4, 4), ("mlp", 4): (0, 8), ("qkv", 2): (4, 0), ("qkv", 4): (0, 0), ("o", 2): (0, 0), ("o", 4): (0, 0),
+}  # fmt: skip
 # What the host's allocator holds for each byte of short-lived tensors: blocks that were freed and do not fit again.
 _SPREAD = {"cpu": 1.3}
 
@@ -108,6 +113,8 @@ def estimate_memory(
     base_bytes: int | None = None,
     length: int | None = None,
     trained_tokens: float | None = None,
+    recompute: int | None = None,
+    fused: Collection[Part] = (),
 ) -> MemoryEstimate | None:
     """Estimate what one rank takes, or return None where the model's shape is not known.
 
@@ -129,10 +136,14 @@ def estimate_memory(
         Tokens of a row, padding included; `sequence_len` by default, which is the worst case.
     trained_tokens
         Tokens of a micro-batch that are trained, about; every one by default. The loss works on these alone.
+    recompute
+        Layers that are computed again in the backward pass; by default all where the config says so, and else none.
+    fused
+        Layers that are computed in one step with their adapters (`ft_core.models.fused.choose`).
     """
     text = text_config(model_config)
     hidden = first_number(text, "hidden_size", "n_embd", "d_model")
-    layers = first_number(text, "num_hidden_layers", "n_layer", "n_layers")
+    layers = layer_count(model_config)
     vocabulary = first_number(text, "vocab_size") or first_number(model_config, "vocab_size")
     if not (hidden and layers and vocabulary):
         return None
@@ -140,11 +151,13 @@ def estimate_memory(
     tokens = config.micro_batch_size * length
     compute_bytes = 4 if precision.compute == "fp32" else 2
     intermediate = first_number(text, "intermediate_size", "n_inner", "ffn_dim") or 4 * hidden
-    recomputing = bool(config.gradient_checkpointing)
+    if recompute is None:
+        recompute = layers if config.gradient_checkpointing in (True, "offload") else 0
+    again = recompute / layers
 
     # Autocast keeps a copy of the master weights in the compute format for the length of a step; of layers that are
     # recomputed it keeps none.
-    copied = min(trainable, vocabulary * hidden) if recomputing else trainable
+    copied = again * min(trainable, vocabulary * hidden) + (1 - again) * trainable
     copies = copied * compute_bytes if precision.compute != "fp32" and not config.adapter else 0
 
     if base_bytes is None:
@@ -152,9 +165,16 @@ def estimate_memory(
     if config.relora and kind != "cuda" and precision.weights != "fp32":
         base_bytes += (parameters - trainable) * 4  # exact weights, which a GPU leaves in the host's memory
     spread = _SPREAD.get(kind, 1.0)
-    of_hidden, of_intermediate = _KEPT[bool(config.adapter), compute_bytes]
-    layer = tokens * (of_hidden * hidden + of_intermediate * intermediate)
     heads = first_number(text, "num_attention_heads", "n_head", "n_heads")
+    of_hidden, of_intermediate = _KEPT[bool(config.adapter), compute_bytes]
+    for part in fused:
+        less_of_hidden, less_of_intermediate = _FUSED[part, compute_bytes]
+        of_hidden, of_intermediate = of_hidden - less_of_hidden, of_intermediate - less_of_intermediate
+    if heads:
+        # Keys and values that several heads share are narrower.
+        narrower = 1 - (first_number(text, "num_key_value_heads", "num_kv_heads") or heads) / heads
+        of_hidden -= 2 * compute_bytes * narrower
+    layer = tokens * (of_hidden * hidden + of_intermediate * intermediate)
     layer += tokens * length * _of_a_pair(kind, attention, compute_bytes, heads)
     # With checkpointing: each layer's input, in fp32 where master weights make it so, and the one layer that is worked on.
     between = tokens * hidden * (compute_bytes if config.adapter else 4)
@@ -175,9 +195,10 @@ def estimate_memory(
         weights=round(base_bytes + trainable * 4 + copies),
         optimizer=round(trainable * _optimizer_bytes(config)),
         gradients=trainable * 4,
-        activations=round(layers * (between if recomputing else layer) * spread),
+        activations=round((recompute * between + (layers - recompute) * layer) * spread),
         logits=round(logits * spread),
-        recomputed=round(layer * spread) if recomputing else 0,
+        # Of some layers alone, the rest has given its memory back by then.
+        recomputed=round(layer * spread) if recompute == layers else 0,
     )
 
 
@@ -212,7 +233,7 @@ def smaller(config: Config) -> dict[str, Any]:
         half = config.micro_batch_size // 2
         steps = -(-config.micro_batch_size * config.gradient_accumulation_steps // half)
         return {"micro_batch_size": half, "gradient_accumulation_steps": steps}
-    return {} if config.gradient_checkpointing else {"gradient_checkpointing": True}
+    return {"gradient_checkpointing": True} if _keeps(config) else {}
 
 
 def less_memory(config: Config) -> str:
@@ -223,11 +244,16 @@ def less_memory(config: Config) -> str:
             f"Set micro_batch_size: {half} (now {config.micro_batch_size}) and gradient_accumulation_steps: {steps}: "
             "the same result in about half the memory for activations."
         )
-    if not config.gradient_checkpointing:
+    if _keeps(config):
         return "Set gradient_checkpointing: true: the same result in much less memory, about a third slower."
     if not config.adapter:
         return "Set adapter: lora, which trains under a hundredth of the weights."
     return f"Lower sequence_len (now {config.sequence_len}), or use a smaller base_model."
+
+
+def _keeps(config: Config) -> bool:
+    """Say whether some layers may keep their activations."""
+    return config.gradient_checkpointing in (False, "auto")
 
 
 def gib(size: float) -> str:

@@ -15,6 +15,7 @@ import math
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,10 +29,11 @@ from ft_core.models.adapter import count_trained, target_modules
 from ft_core.models.attention_choice import choose_attention
 from ft_core.models.devices import check_device
 from ft_core.models.hardware import Hardware, detect_hardware
+from ft_core.models.fused.choose import choose_fused, fused_words
 from ft_core.models.initial_adapter import takes_from_weights
 from ft_core.models.liger import check_liger, liger_words, loss_words
 from ft_core.models.outline import Outline
-from ft_core.models.parameters import local_model_config, model_folder, positions, read_outline
+from ft_core.models.parameters import layer_count, local_model_config, model_folder, positions, read_outline
 from ft_core.models.precision import Precision, choose_precision
 from ft_core.models.quantise import Quantised, base_bytes, quantised_base, require_packages
 from ft_core.models.skeleton import build_skeleton, cached_skeleton
@@ -52,6 +54,7 @@ from ft_core.train.model_checks import (
 from ft_core.train.packing import PackingEstimate, check_packing, estimate_packing
 from ft_core.train.preference.needs import keeps_a_copy, require_trl
 from ft_core.train.row_checks import check_first_rows
+from ft_core.train.recompute import choose_recompute
 from ft_core.train.row_lengths import RowLengths, sample_lengths
 from ft_core.train.steps import Steps, count_steps, eval_cadence, global_batch
 from ft_core.train.token_checks import TokenPlan, plan_tokens
@@ -116,6 +119,10 @@ class Plan:
     merged
         Bytes of the whole model that is made when training is done; None where none is.
     warnings
+    fused, fused_reason
+        Which layers are computed in one step with their adapters, and why; empty where none are.
+    recompute, recompute_reason
+        In how many layers activations are computed again in the backward pass, and why; empty where in none.
         What may not be meant.
     """
 
@@ -158,6 +165,10 @@ class Plan:
     trackers: tuple[str, ...] = ()
     merged: int | None = None
 
+    fused: str = ""
+    fused_reason: str = ""
+    recompute: str = ""
+    recompute_reason: str = ""
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as plain values, as ``plan.json`` holds it."""
         return dataclasses.asdict(self)
@@ -244,6 +255,7 @@ def make_plan(
     attention, attention_reason = choose_attention(config, model_config, hardware)
     loss, loss_reason = loss_words(config)
     if outline is not None:
+    fused, fused_reason = choose_fused(config, hardware)
         begins = check_beginning(config, outline, quantised)
         tokens = dataclasses.replace(tokens, problems=(*tokens.problems, *begins))
     found = _check_model(config, outline, model_config, tokens, attention, hardware)
@@ -301,12 +313,15 @@ def make_plan(
         trackers=tuple(kind.name for kind in asked_kinds(config)),
     )
     if outline is not None and trainable is not None:
+        fused=fused_words(fused),
+        fused_reason=fused_reason,
         if config.unfrozen_parameters:
             # Optimizers keep numbers for the rows too that are left as they are.
             trainable = trained_numbers(outline, config.unfrozen_parameters)[1]
         checkpoint = checkpoint_bytes(config, parameters=outline.total, trainable=trainable)
         _check_disk(checkpoint, disk_free, folder)
-        estimate = estimate_memory(
+        estimate = partial(
+            estimate_memory,
             config,
             precision,
             model_config,
@@ -319,7 +334,17 @@ def make_plan(
             trained_tokens=_trained_tokens(config, lengths, packing),
         )
         duration = None
+            fused=fused,
         if steps and lengths:
+        layers = layer_count(model_config)
+        recompute = choose_recompute(
+            config,
+            layers,
+            lambda again: estimate(recompute=again),
+            kind=hardware.kind,
+            memory=plan.device_memory,
+        )
+        memory = estimate(recompute=recompute.layers)
             duration = estimate_duration(
                 config,
                 hardware,
@@ -332,10 +357,13 @@ def make_plan(
                 root=folder,
             )
         plan = dataclasses.replace(
+                recomputed=recompute.layers / layers if layers else 0.0,
             plan,
             checkpoint=checkpoint,
             merged=outline.total * _MERGED_BYTES if _merges(config) else None,
-            memory=estimate.total if estimate else None,
+            memory=memory.total if memory else None,
+            recompute=recompute.words,
+            recompute_reason=recompute.reason,
             memory_basis=ERROR.get(hardware.kind, "its error on this kind of device is not measured"),
             seconds=duration.seconds if duration else None,
             seconds_basis=duration.basis if duration else "",

@@ -17,6 +17,7 @@ from ft_core.config import Config, load_config
 from ft_core.data.preference import Preferences, load_preferences, method_of
 from ft_core.errors import FtError, LaunchError
 from ft_core.models.devices import check_device
+from ft_core.models.fused.choose import choose_fused
 from ft_core.models.hardware import Hardware, detect_hardware
 from ft_core.models.precision import choose_precision
 from ft_core.models.start_adapter import adopted, read_start
@@ -29,6 +30,7 @@ from ft_core.train.interrupts import Interrupts
 from ft_core.train.merge_at_end import merge_at_end
 from ft_core.train.packing import lays_end_to_end, require_isolation
 from ft_core.train.rank_failures import OtherRanks, as_error, first_failure, leave_word, wait_for_end
+from ft_core.train.recompute import recompute_as_planned
 from ft_core.train.saving import require_state
 from ft_core.train.steps import count_steps, warmup_steps
 
@@ -117,8 +119,9 @@ def _train(config: Config, directory: Path, writer: RunWriter | None, interrupts
         trainer = _trainer(config, hardware, directory, model, tokenizer, rows, samples, writer, interrupts)
         callback = trainer.run_callback
         stopped, _ = callback.requests(trainer.args)
+    recomputed = recompute_as_planned(config, hardware, model, samples, world_size=trainer.args.world_size)
     if writer is not None:
-        _describe(writer, config, hardware, model, samples, trainer.train_packing)
+        _describe(writer, config, hardware, model, samples, trainer.train_packing, recomputed)
         templates = template_digests(config, tokenizer)
         writer.emit("environment", versions=versions(), chat_templates=templates)
     if not stopped:
@@ -154,6 +157,7 @@ def _load(config: Config, hardware: Hardware, changes: TokenChanges) -> PreTrain
     from transformers import set_seed
 
     from ft_core.models.adapter import apply_adapter
+    from ft_core.models.fused.fuse import fuse
     from ft_core.models.load import fit_embeddings, load_model
     from ft_core.models.start_adapter import load_start
     from ft_core.models.unfrozen import freeze_others
@@ -163,9 +167,6 @@ def _load(config: Config, hardware: Hardware, changes: TokenChanges) -> PreTrain
     device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if hardware.kind == "cuda" else None
     model = load_model(config, device, hardware=hardware)
     new_tokens = fit_embeddings(model, config, changes)
-    if config.gradient_checkpointing and config.adapter:
-        # Recomputing from frozen embeddings would otherwise find nothing that needs a gradient.
-        model.enable_input_require_grads()
     if config.unfrozen_parameters:
         freeze_others(model, config)
     if not config.adapter:
@@ -173,6 +174,7 @@ def _load(config: Config, hardware: Hardware, changes: TokenChanges) -> PreTrain
     adapted = apply_adapter(model, config, new_tokens)
     if (start := read_start(config)) is not None:
         load_start(adapted, start)
+    fuse(adapted, choose_fused(config, hardware)[0])
     return adapted
 
 
@@ -309,6 +311,7 @@ def _describe(
     model: PreTrainedModel | PeftModel,
     samples: Samples | Preferences,
     packing: Packing | None,
+    recomputed: int,
 ) -> None:
     """Write what the data and the model turned out to be."""
     from ft_core.models.load import attention_of
@@ -332,6 +335,7 @@ def _describe(
         device=hardware.name,
         dtype=choose_precision(config, hardware).compute,
         attention=attention_of(model),
+        recomputed_layers=recomputed,
     )
 
 

@@ -435,9 +435,9 @@ def test_an_override_wins_over_the_other_form(required):
         ("attention: 3", 12, "'attn_implementation' cannot be 3 (here written 'attention')"),
         ("tokens: {pad_token: 3}", 21, "'pad_token' must be text, not 3"),
         (
-            "gradient_checkpointing: unsloth",
+            "gradient_checkpointing: unslot",
             25,
-            "'gradient_checkpointing' cannot be 'offload': it is not supported yet (here written 'unsloth')",
+            "'gradient_checkpointing' cannot be 'unslot'",
         ),
         ("flash_attention: perhaps", 18, "'flash_attention' must be true or false"),
         ("fsdp: [full_shard, fullshard]", 20, "'fsdp' cannot hold 'fullshard'; did you mean 'full_shard'?"),

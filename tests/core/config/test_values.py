@@ -181,10 +181,10 @@ def test_steps_are_a_count_or_a_share():
         ),
         (
             "gradient_checkpointing",
-            "offload",
+            "offload_disk",
             25,
-            "'gradient_checkpointing' cannot be 'offload': it is not supported yet",
-            "use true",
+            "'gradient_checkpointing' cannot be 'offload_disk': it is not supported yet",
+            "use 'offload'",
         ),
         ("optim_args", "fast", 13, "'optim_args' must be a map of 'name: value' lines, not 'fast'", ""),
         (

@@ -52,13 +52,8 @@ def arguments(config: Config, folder: Path, eval_rows: int = 4) -> Any:
         ("ddp_find_unused_parameters", None, "ddp_find_unused_parameters", False),
         ("ddp_find_unused_parameters", True, "ddp_find_unused_parameters", True),
         ("bf16", True, "bf16", True),
-        ("gradient_checkpointing", True, "gradient_checkpointing", True),
-        (
-            "gradient_checkpointing_kwargs",
-            {"use_reentrant": True},
-            "gradient_checkpointing_kwargs",
-            {"use_reentrant": True},
-        ),
+        # Trainer tells all layers or none.
+        ("gradient_checkpointing", True, "gradient_checkpointing", False),
     ],
 )
 def test_keys(

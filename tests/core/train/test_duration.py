@@ -69,12 +69,28 @@ FORWARD = 2 * 1000 + 4 * 2 * 8 * 50
 FIXED = 8 + 10 * 2 * 0.004
 
 
+def test_layers_that_are_computed_again_take_time(make_config: Callable[..., Config], tmp_path: Path) -> None:
+    found = estimate_duration(
+        make_config(),
+        CPU,
+        FP32,
+        OUTLINE,
+        MODEL,
+        WORK,
+        trainable=100,
+        world_size=1,
+        root=tmp_path,
+        recomputed=0.5,
+    )
+    assert found is not None
+    assert found.seconds == pytest.approx(FIXED + (1000 * (2.5 * FORWARD + 600) + 300 * FORWARD) / 1.4e6)
+
+
 @pytest.mark.parametrize(
     ("keys", "trainable", "per_token"),
     [
         ({"adapter": ...}, 1080, 3 * FORWARD),
         ({}, 100, 2 * FORWARD + 600),
-        ({"gradient_checkpointing": True}, 100, 3 * FORWARD + 600),
     ],
 )
 def test_operations_become_seconds(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ft_core.config import Config
+from ft_core.models.fused.choose import Part
 from ft_core.models.precision import Precision
 from ft_core.train.memory import MemoryEstimate, checkpoint_bytes, estimate_memory, less_memory
 
@@ -99,6 +100,43 @@ def test_an_optimizer_without_state_takes_nothing(make_config: Callable[..., Con
 def test_recomputed_layers_have_no_copies_but_the_head_has(make_config: Callable[..., Config]) -> None:
     config = make_config(adapter=..., gradient_checkpointing=True)
     assert parts(config, AUTOCAST, trainable=1000)["weights"] == 4000 + 800 * 2
+
+
+def test_some_layers_are_computed_again(make_config: Callable[..., Config]) -> None:
+    found = parts(make_config(gradient_checkpointing=False), BF16, recompute=1)
+    # One of two keeps its input alone; its memory is not needed on top of what the other had.
+    assert found == PLAIN | {"activations": 10 * 8 * 2 + 10 * LORA_16}
+
+
+@pytest.mark.parametrize(
+    ("fused", "kept"),
+    [
+        ((), LORA_16),
+        (("mlp",), 24 * 8 + 4 * 16),
+        (("qkv",), 24 * 8 + 8 * 16),
+        (("mlp", "qkv", "o"), 20 * 8 + 4 * 16),
+    ],
+)
+def test_fused_layers_keep_less(
+    fused: tuple[Part, ...], kept: int, make_config: Callable[..., Config]
+) -> None:
+    assert parts(make_config(), BF16, fused=fused)["activations"] == 2 * 10 * kept
+
+
+def test_keys_and_values_of_shared_heads_are_narrower(make_config: Callable[..., Config]) -> None:
+    estimate = estimate_memory(
+        make_config(),
+        BF16,
+        MODEL | {"num_key_value_heads": 1},
+        kind="mps",
+        attention="sdpa",
+        parameters=1000,
+        trainable=100,
+        length=5,
+    )
+    assert estimate is not None
+    # Of two tensors of 8 numbers in 2 bytes, a quarter stays.
+    assert estimate.activations == 2 * 10 * (LORA_16 - 2 * 8 * 2 * 3 // 4)
 
 
 @pytest.mark.parametrize(

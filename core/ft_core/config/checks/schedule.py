@@ -94,14 +94,14 @@ def _check_scheduler(asked: Asked) -> None:
 
 def _check_checkpointing(asked: Asked) -> None:
     config, draft = asked.config, asked.draft
-    if config.gradient_checkpointing_kwargs and asked.lacks("gradient_checkpointing"):
-        message = "'gradient_checkpointing_kwargs' has no effect: 'gradient_checkpointing' is not true"
+    if config.gradient_checkpointing_kwargs and config.gradient_checkpointing is False:
+        message = "'gradient_checkpointing_kwargs' has no effect: 'gradient_checkpointing' is false"
         draft.warn(
             ("gradient_checkpointing_kwargs",),
             message,
-            "add 'gradient_checkpointing: true', or remove the line",
+            "write 'gradient_checkpointing: true', or remove the line",
         )
-    if asked.value("activation_offloading") and asked.lacks("gradient_checkpointing"):
+    if asked.value("activation_offloading") and config.gradient_checkpointing not in (True, "offload"):
         message = "'activation_offloading' needs 'gradient_checkpointing': it moves what that keeps"
         draft.report(("activation_offloading",), message, "add 'gradient_checkpointing: true'", at="key")
     if config.gradient_checkpointing_kwargs.get("use_reentrant") is True and asked.value(

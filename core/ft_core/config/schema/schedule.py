@@ -21,7 +21,7 @@ SCHEDULERS = names(
 
 PLANNED_SCHEDULERS = ("log_sweep",)
 
-GRADIENT_CHECKPOINTING = Choice((), ("offload", "offload_disk"), "use true", flags=True)
+GRADIENT_CHECKPOINTING = Choice(("auto", "offload"), ("offload_disk",), "use 'offload'", flags=True)
 
 LESS_MEMORY = Planned("remove it: 'gradient_checkpointing: true' or a smaller micro_batch_size saves memory")
 NOT_COMPILED = Planned("remove it: the model runs as it is written; only speed differs")
@@ -58,9 +58,10 @@ class ScheduleKeys(Topic):
     """Whether micro_batch_size is lowered and training begun anew when memory runs out.
     Example: ``auto_find_batch_size: true``."""
 
-    gradient_checkpointing: Annotated[bool, GRADIENT_CHECKPOINTING] = False
+    gradient_checkpointing: Annotated[bool | Literal["auto", "offload"], GRADIENT_CHECKPOINTING] = "auto"
     """Whether activations are computed again in the backward pass in place of being kept: less memory, about a third
-    more time. Example: ``gradient_checkpointing: true``."""
+    more time, the same results. ``auto``: in as many layers as the estimate of memory calls for, mostly none. ``offload``:
+    in all layers, and what they start from waits in the computer's memory. Example: ``gradient_checkpointing: true``."""
 
     gradient_checkpointing_kwargs: Annotated[dict[str, Any], FreeMap()] = Field(default_factory=dict)
     """Further arguments of gradient checkpointing, by the names of ``torch.utils.checkpoint``.

@@ -153,11 +153,11 @@ WARNINGS = [
         "loss_watchdog_patience: 5\nloss_watchdog_threshold: 9",
     ),
     (
-        "gradient_checkpointing_kwargs: {use_reentrant: false}",
-        4,
+        "gradient_checkpointing: false\ngradient_checkpointing_kwargs: {use_reentrant: false}",
+        5,
         1,
-        "'gradient_checkpointing_kwargs' has no effect: 'gradient_checkpointing' is not true",
-        "add 'gradient_checkpointing: true', or remove the line",
+        "'gradient_checkpointing_kwargs' has no effect: 'gradient_checkpointing' is false",
+        "write 'gradient_checkpointing: true', or remove the line",
         "gradient_checkpointing: true\ngradient_checkpointing_kwargs: {use_reentrant: false}",
     ),
 ]

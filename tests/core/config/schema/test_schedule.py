@@ -23,6 +23,8 @@ TWO = "keep 'micro_batch_size' and one of the other two"
         ("batch_size: 16", 16),
         ("auto_find_batch_size: true", True),
         ("gradient_checkpointing: 'True'", True),
+        ("gradient_checkpointing: auto", "auto"),
+        ("gradient_checkpointing: offload", "offload"),
         ("gradient_checkpointing_kwargs: {use_reentrant: false}", {"use_reentrant": False}),
         ("activation_offloading: true", True),
         ("activation_offloading: hidden_states", "hidden_states"),
@@ -64,7 +66,11 @@ def test_accepted(stored, line, value):
         ("max_steps: -1", "must be at least 1, not -1", ""),
         ("batch_size: 0", "must be at least 1, not 0", ""),
         ("batch_size: 2.5", "must be a whole number, not 2.5", ""),
-        ("gradient_checkpointing: offload", "cannot be 'offload': it is not supported yet", "use true"),
+        (
+            "gradient_checkpointing: offload_disk",
+            "cannot be 'offload_disk': it is not supported yet",
+            "use 'offload'",
+        ),
         (
             "activation_offloading: discs",
             "cannot be 'discs'",
