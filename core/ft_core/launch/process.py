@@ -95,6 +95,7 @@ def launch(
     RunError
         The name is taken or cannot be one, or the run that is to be replaced holds what is trained on.
     """
+    config = adopted(config, read_start(config))
     config = with_checkpoint(config, root)
     if name and overwrite:
         _check_inputs_stay(config, (root or runs_root()).absolute() / name)
@@ -102,7 +103,6 @@ def launch(
         name = next_name(root, name)
     hardware = detect_hardware()
     ranks = count_ranks(gpus, hardware)
-    config = adopted(config, read_start(config))
     plan = plan or make_plan(config, world_size=ranks, hardware=hardware, root=root)
 
     def resolved(directory: Path) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from ft_core.config import Config, load_config
 from ft_core.errors import LaunchError, RunError
-from ft_core.launch import launch
+from ft_core.launch import launch, process
 from ft_core.launch.resume import with_checkpoint
 from ft_core.runs import Run, RunWriter, create_run
 
@@ -144,3 +144,22 @@ def test_a_run_is_not_overwritten_by_the_one_that_goes_on_from_it(
         raised.value.message
         == f"Run 'one' cannot be overwritten: '{checkpoint}', which is trained on, is in it."
     )
+
+
+def test_an_adapter_that_training_goes_on_from_is_looked_at_first(
+    make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What its files say is in the config that the last run was started with."""
+    own = make_config(adapter="lora", lora_r=5)
+
+    def adopted(_config: Config, _start: object) -> Config:
+        return own
+
+    def look(config: Config, _root: Path | None) -> Config:
+        assert config is own
+        raise LaunchError("Looked.")
+
+    monkeypatch.setattr(process, "adopted", adopted)
+    monkeypatch.setattr(process, "with_checkpoint", look)
+    with pytest.raises(LaunchError, match="Looked"):
+        launch(make_config(adapter="lora"))
