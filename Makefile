@@ -20,7 +20,7 @@ lab:  ## open the example notebooks in JupyterLab
 test:  ## set up, then run every test, the browser's included
 	@$(PYTHON) .ci/setup.py dev
 	@cd labextension && ../$(BIN)/jlpm test
-	@$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 
 check:  ## format, lint, types, import contract, of Python and TypeScript
 	@$(PYTHON) .ci/setup.py dev

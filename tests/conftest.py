@@ -29,6 +29,14 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return a worker for each core that this process may use, and no more than fit into the memory of a small machine."""
+    from ft_core.models.hardware import cpu_cores
+
+    return min(cpu_cores(), 4)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """On several workers begin with the files that take long, so that none of them is left to one worker at the end."""
     if "PYTEST_XDIST_WORKER" in os.environ:

