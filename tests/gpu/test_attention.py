@@ -59,6 +59,7 @@ def hardware() -> Hardware:
 def registered() -> None:
     varlen.register()
     xformers_path.register()
+    torch.compiler.reset()  # it compiles a function for so many shapes, and then no more
     flex.register()
 
 

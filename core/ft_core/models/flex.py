@@ -79,7 +79,7 @@ def attend(
         query.to(dtype),
         key.to(dtype),
         value.to(dtype),
-        score_mod=None if softcap is None else functools.partial(_capped, softcap),
+        score_mod=None if softcap is None else _capped_at(softcap),
         block_mask=attention_mask,
         scale=scaling,
         enable_gqa=shared,
@@ -87,7 +87,13 @@ def attend(
     return attended.transpose(1, 2).contiguous(), None
 
 
-def _capped(softcap: float, score: torch.Tensor, *place: torch.Tensor) -> torch.Tensor:
-    """Return a score that nears `softcap` and never passes it."""
-    del place
-    return softcap * torch.tanh(score / softcap)
+def _capped_at(softcap: float) -> Callable[..., torch.Tensor]:
+    """Return a function that makes a score near `softcap` and never pass it, in the form that the compiler takes."""
+
+    def capped(
+        score: torch.Tensor, row: torch.Tensor, head: torch.Tensor, query: torch.Tensor, key: torch.Tensor
+    ) -> torch.Tensor:
+        del row, head, query, key
+        return softcap * torch.tanh(score / softcap)
+
+    return capped
