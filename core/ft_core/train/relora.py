@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,7 @@ PRUNED = {"magnitude": 0.9, "random": 0.9, "reset": 0.999}
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 _SHARD = "5GB"
+_WRAPPED = re.compile(r"\.(base_layer|original_module|token_adapter)(?=\.)")  # what PEFT puts into names
 
 
 class Relora(TrainerCallback):
@@ -259,7 +261,7 @@ def _plain_model(base: Any, exact: dict[str, torch.Tensor]) -> Any:
     names = set(whole.state_dict())
     state: dict[str, torch.Tensor] = {}
     for path, tensor in [*base.named_parameters(remove_duplicate=False), *base.named_buffers()]:
-        name = path.replace(".base_layer", "").replace(".original_module", "")
+        name = _WRAPPED.sub("", path)
         if name in names:
             kept: torch.Tensor = exact[name] if name in exact else tensor.detach()
             state[name] = kept.float().cpu() if kept.is_floating_point() else kept.cpu()

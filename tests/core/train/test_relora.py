@@ -267,6 +267,27 @@ def test_a_merge_and_an_evaluation_of_a_checkpoint_are_on_the_changed_base(
         torch.testing.assert_close(weight, weights_of(run)[name], rtol=1e-6, atol=1e-7)
 
 
+def test_what_trains_beside_the_adapter_is_kept_and_goes_on(
+    make_config: MakeConfig, train: Train, events: Events, tiny_model: Path
+) -> None:
+    from transformers import AutoModelForCausalLM
+
+    keys = {**RESTARTS, "max_steps": 5, "tokens": ["<new>"], "lora_modules_to_save": ["norm"]}
+    whole = train(make_config(**keys, **SAVING), "whole")
+    assert whole.state == "completed"
+    tuned = AutoModelForCausalLM.from_pretrained(whole.final)
+    base = AutoModelForCausalLM.from_pretrained(tiny_model)
+    rows = base.get_input_embeddings().weight.shape[0]
+    assert tuned.get_input_embeddings().weight.shape[0] == rows + 1
+    assert torch.equal(tuned.get_input_embeddings().weight[:rows], base.get_input_embeddings().weight)
+    assert not torch.equal(tuned.model.norm.weight, base.model.norm.weight)
+    checkpoint = whole.directory / "checkpoints" / "checkpoint-4"
+    rest = train(make_config(**keys, resume_from_checkpoint=str(checkpoint)), "rest")
+    expected = losses(whole, events)
+    assert losses(rest, events) == {5: expected[5]}
+    assert_same_end(rest, whole)
+
+
 def test_two_ranks_stay_equal(
     make_config: MakeConfig, events: Events, on_two_ranks: OnTwoRanks, runs_root: Path
 ) -> None:
