@@ -79,6 +79,55 @@ def test_a_tracker_that_fails_is_one_warning_and_training_goes_on(
     assert "me:pass" not in everything
 
 
+SECRETS = ("WANDB_API_KEY", "COMET_API_KEY", "HF_TOKEN", "MLFLOW_TRACKING_PASSWORD", "TRACKIO_WRITE_TOKEN")
+
+
+def test_no_file_of_a_run_or_a_tracker_holds_a_secret(
+    make_config: MakeConfig,
+    train: Train,
+    events: Events,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    for name in SECRETS:
+        monkeypatch.setenv(name, SECRET)
+    keys: dict[str, Any] = {
+        "use_wandb": True,
+        "wandb_mode": "offline",
+        "use_mlflow": True,
+        "mlflow_tracking_uri": str(tmp_path / "store"),
+        "use_trackio": True,
+        "use_tensorboard": True,
+    }
+    run = train(make_config(max_steps=1, **keys))
+    assert len(events(run, "tracker")) == 4
+    said = capfd.readouterr()
+    assert SECRET not in said.out + said.err
+    files = [file for file in tmp_path.rglob("*") if file.is_file()]
+    assert len(files) > 20
+    assert [file for file in files if SECRET.encode() in file.read_bytes()] == []
+
+
+def test_ranks_after_the_first_tell_nobody(make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from ft_core.train.callbacks import RunCallback
+    from ft_core.train.interrupts import Interrupts
+    from ft_core.train.loggers.reporting import Reporting
+
+    def make(kind: Any, run: Any) -> Any:
+        raise AssertionError(kind)
+
+    monkeypatch.setattr("ft_core.train.loggers.reporting._make", make)
+    config = make_config(use_tensorboard=True, use_wandb=True)
+    arguments: Any = None
+    callback = RunCallback(config, None, Interrupts())
+    with Reporting(config, None, callback, torch.nn.Linear(1, 1)) as reporting:
+        reporting.on_log(arguments, arguments, arguments, {"loss": 1.0})
+        reporting.on_save(arguments, arguments, arguments)
+
+
 @pytest.mark.parametrize(
     ("keys", "name"),
     [
