@@ -28,8 +28,8 @@ from ft_core.errors import LaunchError
 from ft_core.models.adapter import count_trained, target_modules
 from ft_core.models.attention_choice import choose_attention
 from ft_core.models.devices import check_device
-from ft_core.models.hardware import Hardware, detect_hardware
 from ft_core.models.fused.choose import choose_fused, fused_words
+from ft_core.models.hardware import Hardware, detect_hardware
 from ft_core.models.initial_adapter import takes_from_weights
 from ft_core.models.liger import check_liger, liger_words, loss_words
 from ft_core.models.outline import Outline
@@ -53,8 +53,8 @@ from ft_core.train.model_checks import (
 )
 from ft_core.train.packing import PackingEstimate, check_packing, estimate_packing
 from ft_core.train.preference.needs import keeps_a_copy, require_trl
-from ft_core.train.row_checks import check_first_rows
 from ft_core.train.recompute import choose_recompute
+from ft_core.train.row_checks import check_first_rows
 from ft_core.train.row_lengths import RowLengths, sample_lengths
 from ft_core.train.steps import Steps, count_steps, eval_cadence, global_batch
 from ft_core.train.token_checks import TokenPlan, plan_tokens
@@ -118,11 +118,11 @@ class Plan:
         Where the run is reported to.
     merged
         Bytes of the whole model that is made when training is done; None where none is.
-    warnings
     fused, fused_reason
         Which layers are computed in one step with their adapters, and why; empty where none are.
     recompute, recompute_reason
         In how many layers activations are computed again in the backward pass, and why; empty where in none.
+    warnings
         What may not be meant.
     """
 
@@ -164,11 +164,11 @@ class Plan:
     vocabulary_reason: str = ""
     trackers: tuple[str, ...] = ()
     merged: int | None = None
-
     fused: str = ""
     fused_reason: str = ""
     recompute: str = ""
     recompute_reason: str = ""
+
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as plain values, as ``plan.json`` holds it."""
         return dataclasses.asdict(self)
@@ -253,9 +253,9 @@ def make_plan(
     outline, tokenizer = tokens.outline, tokens.tokenizer
     tokens = dataclasses.replace(tokens, problems=(*tokens.problems, *check_start(given, start, outline)))
     attention, attention_reason = choose_attention(config, model_config, hardware)
+    fused, fused_reason = choose_fused(config, hardware)
     loss, loss_reason = loss_words(config)
     if outline is not None:
-    fused, fused_reason = choose_fused(config, hardware)
         begins = check_beginning(config, outline, quantised)
         tokens = dataclasses.replace(tokens, problems=(*tokens.problems, *begins))
     found = _check_model(config, outline, model_config, tokens, attention, hardware)
@@ -311,10 +311,10 @@ def make_plan(
         streaming=config.streaming,
         vocabulary_reason=tokens.training,
         trackers=tuple(kind.name for kind in asked_kinds(config)),
-    )
-    if outline is not None and trainable is not None:
         fused=fused_words(fused),
         fused_reason=fused_reason,
+    )
+    if outline is not None and trainable is not None:
         if config.unfrozen_parameters:
             # Optimizers keep numbers for the rows too that are left as they are.
             trainable = trained_numbers(outline, config.unfrozen_parameters)[1]
@@ -332,10 +332,8 @@ def make_plan(
             base_bytes=_frozen_bytes(config, outline, quantised, precision),
             length=plan.longest_row,
             trained_tokens=_trained_tokens(config, lengths, packing),
-        )
-        duration = None
             fused=fused,
-        if steps and lengths:
+        )
         layers = layer_count(model_config)
         recompute = choose_recompute(
             config,
@@ -345,6 +343,8 @@ def make_plan(
             memory=plan.device_memory,
         )
         memory = estimate(recompute=recompute.layers)
+        duration = None
+        if steps and lengths:
             duration = estimate_duration(
                 config,
                 hardware,
@@ -355,9 +355,9 @@ def make_plan(
                 trainable=trainable,
                 world_size=world_size,
                 root=folder,
+                recomputed=recompute.layers / layers if layers else 0.0,
             )
         plan = dataclasses.replace(
-                recomputed=recompute.layers / layers if layers else 0.0,
             plan,
             checkpoint=checkpoint,
             merged=outline.total * _MERGED_BYTES if _merges(config) else None,
