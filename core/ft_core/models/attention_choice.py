@@ -134,7 +134,10 @@ def _fastest(config: Config, model_config: Mapping[str, Any], hardware: Hardware
                 return attention, _PRAISE[attention] + _faster(against)
             against[attention] = found
     if family in NO_SDPA:
-        return EAGER, f"{family} models have no other exact path" + _faster(against)
+        reason = f"{family} models have no path through sdpa"
+        flex = device_obstacle(FLEX, hardware) or model_obstacle(FLEX, model_config, hardware, compute)
+        # Named and not taken: it compiles for a while, which a short run may not win back.
+        return EAGER, reason + (_faster(against) if flex else f"; {FLEX} would take less memory on long rows")
     reason = device_obstacle(VARLEN, hardware) or against[VARLEN]
     return SDPA, f"torch's own fused attention, over a mask of documents: {reason}" + _faster(against)
 

@@ -52,6 +52,7 @@ FLASH_4 = "of the package flash-attn-4, the fastest that computes each document 
 XFORMERS = "of the package xformers, which computes each document alone on GPUs too that others do not run on"
 FASTER_4 = "; flash_attention_4 would be faster: pip install --pre flash-attn-4"
 FASTER_2 = "; flash_attention_2 would be faster: pip install flash-attn --no-build-isolation"
+FLEXIBLE = "; flex_attention would take less memory on long rows"
 FASTER_X = "; xformers would be faster: pip install xformers"
 
 
@@ -81,10 +82,17 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         (CPU, {}, LLAMA, "sdpa", SEES_ALL),
         (CPU, {}, {}, "sdpa", SEES_ALL),
         (H100, {}, LLAMA, "sdpa", SEES_ALL),
-        (CPU, {}, GEMMA_2, "eager", "gemma2 models have no other exact path"),
-        (CPU, PACKED, {"model_type": "mpt"}, "eager", "mpt models have no other exact path"),
-        (H100, PACKED, {"model_type": "gpt_oss"}, "eager", "gpt_oss models have no other exact path"),
-        (A100, PACKED, GEMMA_2, "eager", "gemma2 models have no other exact path" + FASTER_2),
+        (CPU, {}, GEMMA_2, "eager", "gemma2 models have no path through sdpa"),
+        (CPU, PACKED, {"model_type": "mpt"}, "eager", "mpt models have no path through sdpa"),
+        (H100, PACKED, {"model_type": "gpt_oss"}, "eager", "gpt_oss models have no path through sdpa"),
+        (A100, PACKED, GEMMA_2, "eager", "gemma2 models have no path through sdpa" + FLEXIBLE),
+        (
+            A100,
+            PACKED,
+            {**GEMMA_2, "head_dim": 8},
+            "eager",
+            "gemma2 models have no path through sdpa" + FASTER_2,
+        ),
         (A100, PACKED, LLAMA, "varlen", ALONE),
         (H100, PACKED, LLAMA, "varlen", ALONE + FASTER_4),
         (A100, {"batch_flattening": True}, LLAMA, "varlen", ALONE),
@@ -158,7 +166,7 @@ EVERYTHING = ("flash-attn", "flash-attn-3", "flash-attn-4", "xformers")
         (EVERYTHING, A100, GEMMA_2, "flash_attention_2", FLASH_2),
         (EVERYTHING, L4, GEMMA, "flash_attention_2", FLASH_2),
         (EVERYTHING, T4, LLAMA, "xformers", XFORMERS),
-        (EVERYTHING, T4, GEMMA_2, "eager", "gemma2 models have no other exact path"),
+        (EVERYTHING, T4, GEMMA_2, "eager", "gemma2 models have no path through sdpa" + FLEXIBLE),
         (EVERYTHING, CPU, LLAMA, "sdpa", MASKED + ON_NVIDIA),
         (("flash-attn-3",), H100, LLAMA, "flash_attention_3", FLASH_3 + FASTER_4),
         (("flash-attn-4",), H100, LLAMA, "flash_attention_4", FLASH_4),
