@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ft_core.models.gptq import is_packed
 from ft_core.models.load import keep_scale
 from ft_core.models.quantise import dequantised_weight
 
@@ -29,7 +30,7 @@ def whole_model(
     Parameters
     ----------
     quantised
-        A model whose linear layers are bitsandbytes' own, in 4 or 8 bit.
+        A model whose linear layers are bitsandbytes' or gptqmodel's own.
     name, revision, trust_remote_code
         Where it came from, for its config and classes.
     dtype
@@ -49,18 +50,31 @@ def whole_model(
         whole: Any = AutoModelForCausalLM.from_config(settings, **options)
     state: dict[str, torch.Tensor] = {}
     for path, module in base.named_modules():
-        for own, weight in module.named_parameters(recurse=False):
-            if type(weight).__name__ in ("Params4bit", "Int8Params"):
+        of_conv1d = path and isinstance(whole.get_submodule(path), Conv1D)
+        for own, weight in _stored_weights(module).items():
+            if own == "weight" and _is_in_few_bits(module, weight):
                 full = dequantised_weight(module)
-                if isinstance(whole.get_submodule(path), Conv1D):
-                    full = full.T.contiguous()
+                full = full.T.contiguous() if of_conv1d else full
             else:
                 full = weight.data
             state[f"{path}.{own}"] = full.to(dtype)
-    state.update({path: buffer for path, buffer in base.named_buffers() if path in whole.state_dict()})
+    kept = whole.state_dict().keys() - state.keys()
+    state.update({path: buffer for path, buffer in base.named_buffers() if path in kept})
     whole.load_state_dict(state, strict=False, assign=True)
     whole.tie_weights()
     keep_scale(whole)
     whole.generation_config = base.generation_config or GenerationConfig()
     whole.requires_grad_(False)
     return whole.eval()
+
+
+def _stored_weights(module: Any) -> dict[str, torch.Tensor]:
+    """Return what a module itself keeps, by the names that a whole one has for it."""
+    if not is_packed(module):
+        return dict(module.named_parameters(recurse=False))
+    bias = {} if module.bias is None else {"bias": module.bias}
+    return {"weight": module.qweight, **bias}
+
+
+def _is_in_few_bits(module: Any, weight: torch.Tensor) -> bool:
+    return is_packed(module) or type(weight).__name__ in ("Params4bit", "Int8Params")

@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from ft_core.errors import MissingExtra, ModelError
+from ft_core.models.gptq import compute_uncompiled, is_packed, kernel_settings, parameters_of, whole_weight
+from ft_core.models.initial_adapter import takes_from_weights
 from ft_core.models.outline import Outline, read_past
 from ft_core.models.precision import Precision
 
@@ -112,6 +114,8 @@ def quantised_base(config: Config, model_config: Mapping[str, Any]) -> Quantised
             f"The weights of '{config.base_model}' are kept in {found.bits} bit, and those cannot be trained themselves.",
             "Write 'adapter: lora', or name the whole model in base_model.",
         )
+    if found.method == "gptq":
+        _check_beside_gptq(config)
     if asked is not None and asked != found.bits:
         raise ModelError(
             f"The weights of '{config.base_model}' are kept in {found.bits} bit already, and 'load_in_{asked}bit' asks for {asked}.",
@@ -161,6 +165,8 @@ def load_options(
     require_packages(quantised)
     # With every int8 layer of every step it says which format it computes in.
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    if quantised.method == "gptq":
+        return {"quantization_config": kernel_settings(quantised.bits)}
     if quantised.stored:
         return {}
     family = str(model_config.get("model_type", ""))
@@ -180,25 +186,30 @@ def keep_differentiable(model: PreTrainedModel) -> None:
     """Keep bitsandbytes from repacking 4-bit weights when a processor with bf16 instructions evaluates.
 
     The kernel for the repacked weights has no gradient, and they stay repacked: every step after the first evaluation would
-    train on gradients that end at the last layer (bitsandbytes 0.50, ``Linear4bit.forward``).
+    train on gradients that end at the last layer (bitsandbytes 0.50, ``Linear4bit.forward``). Of GPTQ's layers nothing is
+    compiled.
     """
+    compute_uncompiled(model)
     for module in model.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):
             setattr(module, "support_avx512bf16_for_cpu", False)  # noqa: B010 - pyright takes it for a submodule
 
 
 def count_parameters(model: Any, *, trainable: bool = False) -> int:
-    """Return how many parameters a model has, weights in 4 bit (which are packed into bytes) counted one by one."""
+    """Return how many parameters a model has, weights in few bits (which are packed into larger numbers) one by one."""
     total = 0
     for weight in model.parameters():
         state = getattr(weight, "quant_state", None)
         if not trainable or weight.requires_grad:
             total += state.shape.numel() if state is not None else weight.numel()
-    return total
+    packed = [] if trainable else [module for module in model.modules() if is_packed(module)]
+    return total + sum(parameters_of(module) for module in packed)
 
 
 def dequantised_weight(module: Any) -> Any:
-    """Return the whole weight, of shape ``(out, in)``, that a quantised linear layer of bitsandbytes computes with."""
+    """Return the whole weight, of shape ``(out, in)``, that a quantised linear layer computes with."""
+    if is_packed(module):
+        return whole_weight(module)
     from transformers.integrations.bitsandbytes import dequantize_bnb_weight
 
     return dequantize_bnb_weight(module.weight, getattr(module, "state", None))
@@ -247,6 +258,19 @@ def _of_checkpoint(config: Config, stored: Mapping[str, Any]) -> Quantised:
         f"The weights of '{config.base_model}' are quantised by '{method}', which no adapter can be trained on here.",
         "Name the whole model in base_model; 'load_in_4bit: true' with 'adapter: qlora' quantises it as it is loaded.",
     )
+
+
+def _check_beside_gptq(config: Config) -> None:
+    """Raise a ModelError for what PEFT makes of whole weights, which it does not find beside GPTQ's."""
+    for wanted, name, key in (
+        (config.peft_use_dora, "DoRA", "peft_use_dora"),
+        (takes_from_weights(config), "This start of the adapter", "peft_init_lora_weights"),
+    ):
+        if wanted:
+            raise ModelError(
+                f"{name} needs whole weights, and those of '{config.base_model}' are quantised by GPTQ.",
+                f"Remove '{key}', or name the whole model in base_model.",
+            )
 
 
 def _bits_and_bytes(

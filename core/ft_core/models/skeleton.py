@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import ft_core
 from ft_core.errors import FtError, MissingExtra, ModelError
 from ft_core.models.demo import cache_dir
+from ft_core.models.gptq import is_packed, parameters_of
 from ft_core.models.outline import Fusion, Module, Outline, read_past
 from ft_core.models.parameters import fetch_model_config, model_folder, positions
 from ft_core.models.source import explain_load_error
@@ -228,6 +229,9 @@ def _module(module: Any) -> Module:
         return Module("linear", count, rows + columns, columns)
     if isinstance(module, torch.nn.Embedding):
         return Module("embedding", count, module.num_embeddings + module.embedding_dim, module.embedding_dim)
+    if is_packed(module):
+        ends = module.in_features + module.out_features
+        return Module("linear", parameters_of(module), ends, module.out_features)
     if isinstance(module, (torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.Conv3d)):
         ends = module.in_channels * math.prod(module.kernel_size) + module.out_channels // module.groups
         return Module("convolution", count, ends, module.out_channels)

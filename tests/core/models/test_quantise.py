@@ -111,6 +111,16 @@ def test_how_a_base_is_kept(
             {"quant_method": "bitsandbytes", "load_in_4bit": True},
             "are kept in 4 bit already, and 'load_in_8bit' asks for 8",
         ),
+        (
+            {"adapter": "lora", "peft_use_dora": True},
+            {"quant_method": "gptq", "bits": 4},
+            "DoRA needs whole weights, and those of '{base}' are quantised by GPTQ",
+        ),
+        (
+            {"adapter": "lora", "peft_init_lora_weights": "pissa"},
+            {"quant_method": "gptq", "bits": 4},
+            "This start of the adapter needs whole weights, and those of '{base}' are quantised by GPTQ",
+        ),
     ],
 )
 def test_what_a_base_cannot_be(
