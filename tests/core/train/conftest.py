@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
@@ -53,8 +54,19 @@ def make_config(tiny_model: Path, rows: Path) -> Callable[..., Config]:
     return make
 
 
+@pytest.fixture(scope="session")
+def trainer_is_imported() -> None:
+    """Import what every run does, and take it out of the collections of garbage that each run asks for."""
+    import ft_core.train.generations
+    import ft_core.train.trainer
+    import ft_core.train.worker  # noqa: F401
+
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture
-def train(runs_root: Path) -> Callable[..., Run]:
+def train(trainer_is_imported: None, runs_root: Path) -> Callable[..., Run]:
     """Return a function that trains a config here, without a new process, and returns the finished run."""
 
     def train_here(config: Config, name: str | None = None) -> Run:
