@@ -4,20 +4,13 @@ from __future__ import annotations
 
 from ft_core.config.checks.asked import Asked
 
-NEVER_MERGED = {
-    "gptq": "'merge_lora' adds the adapter into whole weights, and those of a 'gptq' checkpoint are packed",
-    "reward_model": "'merge_lora' makes a language model, and 'reward_model' trains one that scores texts",
-}
-"""Keys whose adapter is not merged, and why."""
-
-
 def check_merge(asked: Asked) -> None:
     """Report what cannot be merged, and warn where nothing is, or where a limit is not for training."""
     draft = asked.draft
     if asked.value("merge_lora"):
-        for key, message in NEVER_MERGED.items():
-            if asked.value(key):
-                draft.report(("merge_lora",), message, "remove 'merge_lora'", at="key")
+        if asked.value("reward_model"):
+            message = "'merge_lora' makes a language model, and 'reward_model' trains one that scores texts"
+            draft.report(("merge_lora",), message, "remove 'merge_lora'", at="key")
         if asked.lacks("adapter"):
             message = "'merge_lora' has no effect: without an adapter there is nothing to merge"
             draft.warn(("merge_lora",), message, "add 'adapter: lora', or remove the line")

@@ -6,14 +6,6 @@ import pytest
 
 ERRORS = [
     (
-        "adapter: lora\ngptq: true\nmerge_lora: true",
-        6,
-        1,
-        "'merge_lora' adds the adapter into whole weights, and those of a 'gptq' checkpoint are packed",
-        "remove 'merge_lora'",
-        "adapter: qlora\nload_in_4bit: true\nmerge_lora: true",
-    ),
-    (
         "datasets: [{path: a/b, type: bradley_terry.chat_template}]\nadapter: lora\nreward_model: true\nmerge_lora: true",
         6,
         1,
