@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ft_core.config.checks.asked import Asked
 
+
 def check_merge(asked: Asked) -> None:
     """Report what cannot be merged, and warn where nothing is, or where a limit is not for training."""
     draft = asked.draft
