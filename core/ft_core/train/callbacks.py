@@ -31,6 +31,7 @@ TRIGGER = "axolotl_checkpoint.save"
 """The file in ``output_dir`` that asks for a checkpoint, where ``dynamic_checkpoint`` names no other."""
 
 _GIB = 1024**3
+_LARGEST_SCALE = 17  # halvings of the fp16 scaler's first scale, 2**16, until it is below 1
 _RECENT_STEPS = 50  # steps whose mean time the remaining time is estimated from
 
 
@@ -56,6 +57,7 @@ class RunCallback(TrainerCallback):
         self._writer = writer
         self._interrupts = interrupts
         self._mark = 0.0
+        self._overflows = 0  # steps in a row whose gradients were no numbers
         self._recent: deque[float] = deque(maxlen=_RECENT_STEPS)
 
     def on_train_begin(
@@ -98,12 +100,12 @@ class RunCallback(TrainerCallback):
         state: TrainerState,
         control: TrainerControl,
         logs: dict[str, float] | None = None,
-        optimizer: Any = None,
         **_: Any,
     ) -> None:
         """Write the step's event, and end the run at the first loss or gradient that is no number.
 
-        A step that the fp16 scaler skips is none: it lowers its scale until gradients fit into the format.
+        In fp16, gradients that are none are no failure: the scaler skips the step and halves its scale until they fit. Only
+        where it has none left to halve is nothing learned any more.
         """
         if logs is None or "loss" not in logs:
             return
@@ -127,8 +129,11 @@ class RunCallback(TrainerCallback):
                 gpu_memory=_gpu_memory(args.device),
                 **reward_figures(logs),
             )
-        skipped = bool(getattr(optimizer, "step_was_skipped", False))
-        norm = 0.0 if skipped else float(logs["grad_norm"])
+        norm = float(logs["grad_norm"])
+        # Fused optimizers skip a step without anyone being told, so the gradients themselves are looked at.
+        self._overflows = 0 if math.isfinite(norm) else self._overflows + 1
+        if args.fp16 and self._overflows < _LARGEST_SCALE:
+            norm = 0.0
         for name, value in (("loss", loss), ("norm of the gradients", norm)):
             if not math.isfinite(value):
                 raise ModelError(

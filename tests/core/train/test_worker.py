@@ -403,10 +403,20 @@ def test_a_step_that_the_scaler_skips_is_no_failure(make_config: MakeConfig, tmp
     unused: Any = None
     state: Any = type("State", (), {"global_step": 1, "max_steps": 3})
     logs = {"loss": 2.0, "grad_norm": math.inf, "learning_rate": 0.1, "tokens": 9}
-    skipped: Any = type("Optimizer", (), {"step_was_skipped": True})
-    callback.on_log(unused, state, unused, logs, optimizer=skipped)
+    fp16, fp32 = (type("Arguments", (), {"fp16": on})() for on in (True, False))
+    for _ in range(2):
+        # The scale begins at 2**16, and is halved at each.
+        for _ in range(16):
+            callback.on_log(fp16, state, unused, logs)
+        callback.on_log(fp16, state, unused, logs | {"grad_norm": 1.0})
+    for _ in range(16):
+        callback.on_log(fp16, state, unused, logs)
     with pytest.raises(ModelError, match="The norm of the gradients became inf at step 1"):
-        callback.on_log(unused, state, unused, logs)
+        callback.on_log(fp16, state, unused, logs)
+    with pytest.raises(ModelError, match="The norm of the gradients became inf at step 1"):
+        callback.on_log(fp32, state, unused, logs)
+    with pytest.raises(ModelError, match="The loss became nan at step 1"):
+        callback.on_log(fp16, state, unused, logs | {"loss": math.nan})
 
 
 def test_weights_that_are_no_numbers_are_not_saved(
