@@ -35,7 +35,7 @@ ERRORS = [
         1,
         "'gpu_memory_limit' and 'max_memory' both say how much memory the weights may take",
         "remove one of the two",
-        "gpu_memory_limit: 20GiB",
+        "max_memory: {cpu: 64GiB}",
     ),
     (
         "tokenizer_use_mistral_common: true\nchat_template: chatml",
