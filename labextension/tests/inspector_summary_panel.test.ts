@@ -221,12 +221,18 @@ describe('the histogram', () => {
     panel.showState(aState());
     panel.showProgress(someProgress({ summary: aSummary() }));
     root.append(panel.element);
-    Object.defineProperty(one(root, '.ft-lengths-chart'), 'clientWidth', { value: 400 });
+    Object.defineProperty(one(root, '.ft-lengths-chart'), 'clientWidth', { value: 400, configurable: true });
     panel.shown?.();
     await vi.advanceTimersByTimeAsync(0);
     const before = inspector.library.react.mock.calls.length;
+    // JupyterLab hides everything while its theme changes.
+    const chart = one(root, '.ft-lengths-chart');
+    Object.defineProperty(chart, 'clientWidth', { value: 0, configurable: true });
     root.dataset.ftTheme = 'dark';
     await vi.advanceTimersByTimeAsync(0);
+    expect(inspector.library.react.mock.calls.length).toBe(before);
+    Object.defineProperty(chart, 'clientWidth', { value: 400, configurable: true });
+    await vi.advanceTimersByTimeAsync(20);
     expect(inspector.library.react.mock.calls.length).toBe(before + 1);
     panel.destroy?.();
     expect(inspector.library.purge).toHaveBeenCalledTimes(1);

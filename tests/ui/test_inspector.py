@@ -94,6 +94,32 @@ def test_every_token_says_what_it_is_and_why(
     notebook.set_theme("JupyterLab Light")
 
 
+def test_the_histogram_follows_the_theme_and_a_picture_outlives_the_kernel(
+    inspect: Callable[..., Locator], dictionary: Path, notebook: Notebook, screenshots: Path
+) -> None:
+    view = inspect(str(dictionary))
+    counted(view, 817)
+    view.get_by_role("tab", name="Summary").click()
+    figure = view.locator(".ft-lengths-chart")
+    number = figure.locator(".xtick text").first
+    expect(number).to_have_css("fill", "rgb(0, 0, 0)")
+    notebook.set_theme("JupyterLab Dark")
+    expect(number).to_have_css("fill", "rgb(255, 255, 255)")
+    view.screenshot(path=screenshots / "summary-dark.png")
+    notebook.page.set_viewport_size({"width": 700, "height": 1000})
+    notebook.set_theme("JupyterLab Light")
+    expect(figure.locator("svg.main-svg").first).to_have_attribute(
+        "width", str(figure.evaluate("(element) => element.clientWidth"))
+    )
+
+    notebook.save("inspected.ipynb")
+    notebook.shut_down_kernel()
+    notebook.open("inspected.ipynb")
+    still = notebook.page.locator(".jp-OutputArea-output .ft-samples")
+    expect(still).to_contain_text("817 rows", timeout=30 * SECONDS)
+    expect(notebook.page.get_by_text("Error displaying widget")).to_have_count(0)
+
+
 def test_what_is_wrong_is_told_with_its_rows(
     inspect: Callable[..., Locator], write: Callable[..., str], notebook: Notebook, screenshots: Path
 ) -> None:

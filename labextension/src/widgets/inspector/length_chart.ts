@@ -66,8 +66,6 @@ export function lengthChart(inspector: Inspector): LengthChart {
         layout(root(), lengths, sequenceLen, logarithmic),
         CONFIG,
       );
-      // A new layout has the size that the last one began with, which another width may have changed since.
-      void library.Plots.resize(chart);
     }
   };
   const resized = new ResizeObserver(() => {
@@ -78,7 +76,11 @@ export function lengthChart(inspector: Inspector): LengthChart {
     }
   });
   resized.observe(chart);
-  const themed = new MutationObserver(draw);
+  const themed = new MutationObserver(() => {
+    // JupyterLab hides everything while its theme changes, often for less than a frame.
+    drawn = false;
+    requestAnimationFrame(draw);
+  });
 
   return {
     element: figure,

@@ -76,6 +76,12 @@ export function charts(root: HTMLElement): Charts {
     ),
   );
 
+  const fit = (): void => {
+    if (library && drawn && lossChart.clientWidth > 0) {
+      void library.Plots.resize(lossChart);
+      void library.Plots.resize(sideChart);
+    }
+  };
   const redraw = (): void => {
     const drawable = library !== undefined && shown !== undefined && hasPoints(shown);
     grid.hidden = !drawable;
@@ -92,9 +98,8 @@ export function charts(root: HTMLElement): Charts {
     if (library && shown && drawn) {
       void library.react(lossChart, lossTraces(root, shown), layout(root, true, restarts), CONFIG);
       void library.react(sideChart, sideTraces(root, shown, side), layout(root, false, restarts), CONFIG);
-      // A new layout has the size that the last one began with, which another width may have changed since.
-      void library.Plots.resize(lossChart);
-      void library.Plots.resize(sideChart);
+      // JupyterLab hides everything while its theme changes; what is drawn then has the size of the first drawing.
+      requestAnimationFrame(fit);
     }
   };
 
@@ -102,9 +107,8 @@ export function charts(root: HTMLElement): Charts {
   const resized = new ResizeObserver(() => {
     if (!drawn) {
       redraw();
-    } else if (library && lossChart.clientWidth > 0) {
-      void library.Plots.resize(lossChart);
-      void library.Plots.resize(sideChart);
+    } else {
+      fit();
     }
   });
   const whole = element('div', {}, empty, grid);
@@ -171,6 +175,7 @@ export function charts(root: HTMLElement): Charts {
       }
     },
     stop: () => {
+      drawn = false;
       resized.disconnect();
       document.removeEventListener('visibilitychange', looked);
       library?.purge(lossChart);
