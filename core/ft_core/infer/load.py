@@ -14,6 +14,7 @@ from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
     GenerationConfig,
+    PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -23,6 +24,7 @@ from ft_core.data import render_prompt
 from ft_core.data.template import render, resolve_template
 from ft_core.errors import ModelError
 from ft_core.infer.source import Source, Which
+from ft_core.models.config_overrides import model_settings, overrides_of
 from ft_core.models.hardware import Hardware, detect_hardware
 from ft_core.models.load import keep_scale
 from ft_core.models.parameters import read_header
@@ -106,11 +108,13 @@ class Models:
             "trust_remote_code": self._source.trust_remote_code,
         }
         try:
-            settings = AutoConfig.from_pretrained(name, **options)
+            settings = self._overridden(name) or AutoConfig.from_pretrained(name, **options)
             stored: Any = settings.get_text_config().dtype
             dtype = fitting_dtype(stored or torch.float32, self._device, self._hardware)
             options |= self._few_bits(settings.to_dict(), dtype)
-            model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(name, dtype=dtype, **options)
+            model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+                name, dtype=dtype, config=settings, **options
+            )
             keep_scale(model)
         except Exception as error:
             if explained := explain_load_error(error, name, "model"):
@@ -121,6 +125,18 @@ class Models:
         habits = model.generation_config
         model.generation_config = GenerationConfig(eos_token_id=habits.eos_token_id if habits else None)
         return model
+
+    def _overridden(self, name: str) -> PreTrainedConfig | None:
+        """Return the settings that the base of an adapter was trained with, where they are not its own."""
+        source, config = self._source, self._config
+        if config is None or not source.adapter or name != source.base:
+            return None
+        return model_settings(
+            name,
+            overrides_of(config),
+            revision=source.revision,
+            trust_remote_code=source.trust_remote_code,
+        )
 
     def _few_bits(self, settings: dict[str, Any], dtype: torch.dtype) -> dict[str, Any]:
         """Return what loads the base of an adapter in as few bits as it was trained on."""

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ft_core.errors import DataError, FtError, ModelError
 from ft_core.infer.source import Source
+from ft_core.models.config_overrides import model_settings, overrides_of
 
 if TYPE_CHECKING:
     import torch
@@ -90,6 +91,11 @@ def merge_weights(request: dict[str, Any], tell: Tell) -> dict[str, Any]:
             "Name the run, or the config that it was trained with.",
         )
     quantised = quantised_base(config, settings) if config is not None else None
+    if quantised is not None and config is not None and overrides_of(config):
+        raise ModelError(
+            "An adapter is not merged into weights in few bits whose model's config was written over.",
+            "Chat with the adapter on its base, or train on the whole model to merge.",
+        )
     dtype = _saved_dtype(request["dtype"], stored)
     working = _working_dtype(source, dtype)
     prompts = _prompts(config, tokenizer, source)
@@ -105,7 +111,7 @@ def merge_weights(request: dict[str, Any], tell: Tell) -> dict[str, Any]:
         del few_bits
     tell("loading the base", 0, None)
     if base is None:
-        base = _load(str(source.base), working, source)
+        base = _load(str(source.base), working, source, **_overridden(source, config))
     model = _with_adapter(base, tokenizer, source)
     side_by_side = _logits(model, prompts)
     _check_disk(model, dtype, Path(request["target"]))
@@ -141,6 +147,18 @@ def merge_weights(request: dict[str, Any], tell: Tell) -> dict[str, Any]:
         "quantised": quantised.words if quantised else "",
         "trained_difference": None if trained is None else (said - trained).abs().max().item(),
         "notes": notes,
+    }
+
+
+def _overridden(source: Source, config: Config | None) -> dict[str, Any]:
+    """Return the settings of the base that the adapter was trained with, where they are not its own."""
+    if config is None or not overrides_of(config):
+        return {}
+    revision, trusted = source.revision, source.trust_remote_code
+    return {
+        "config": model_settings(
+            str(source.base), overrides_of(config), revision=revision, trust_remote_code=trusted
+        )
     }
 
 

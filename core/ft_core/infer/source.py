@@ -149,7 +149,9 @@ def _changed_base(weights: Path) -> str | None:
 
 
 def _is_there(config: Config) -> bool:
-    """Whether the base model can be had."""
+    """Whether the base model can be had, and the run began with its weights."""
+    if config.reinit_weights:
+        return False
     try:
         check_base_model(config)
     except ModelError:

@@ -9,6 +9,12 @@ from ft_core.errors import ModelError
 from ft_core.models.added_tokens import TokenChanges
 from ft_core.models.attention_choice import choose_attention
 from ft_core.models.attention_paths import FLEX, VARLEN, XFORMERS
+from ft_core.models.config_overrides import (
+    loading_arguments,
+    model_settings,
+    overridden,
+    overrides_of,
+)
 from ft_core.models.hardware import Hardware, detect_hardware
 from ft_core.models.liger import apply_liger
 from ft_core.models.parameters import local_model_config
@@ -20,7 +26,7 @@ from ft_core.models.token_rows import new_rows
 if TYPE_CHECKING:
     import torch
     from peft import PeftModel
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedConfig, PreTrainedModel
 
     from ft_core.config import Config
 
@@ -54,7 +60,8 @@ def load_model(
     check_base_model(config)
     hardware = hardware or detect_hardware()
     precision = choose_precision(config, hardware)
-    model_config = local_model_config(config.base_model, config.revision_of_model)
+    overrides = overrides_of(config)
+    model_config = overridden(local_model_config(config.base_model, config.revision_of_model), overrides)
     attention, _ = choose_attention(config, model_config, hardware)
     _register(attention, config)
     quantised = quantised_base(config, model_config)
@@ -62,16 +69,31 @@ def load_model(
     try:
         # A reward model has a head with one number in place of the one for tokens.
         auto: Any = AutoModelForSequenceClassification if config.reward_model else AutoModelForCausalLM
-        model: PreTrainedModel = auto.from_pretrained(
+        settings = model_settings(
             config.base_model,
-            revision=config.revision_of_model or "main",
-            dtype=torch_dtype(precision.weights),
-            attn_implementation=attention,
+            overrides,
+            revision=config.revision_of_model,
             trust_remote_code=config.trust_remote_code,
-            device_map={"": device} if device else None,
-            **options,
-            **({"num_labels": 1} if config.reward_model else {}),
         )
+        given: dict[str, Any] = {
+            "dtype": torch_dtype(precision.weights),
+            "attn_implementation": attention,
+            "trust_remote_code": config.trust_remote_code,
+        }
+        model: PreTrainedModel
+        if config.reinit_weights:
+            model = _at_random(auto, config, settings, given)
+        else:
+            model = _stored(
+                auto,
+                config,
+                **given,
+                **options,
+                **loading_arguments(config),
+                **({"config": settings} if settings is not None else {}),
+                **({"num_labels": 1} if config.reward_model else {}),
+                device_map={"": device} if device else None,
+            )
     except Exception as error:
         if explained := _explain(error, config, attention):
             raise explained from error
@@ -108,6 +130,44 @@ def _register(attention: str, config: Config) -> None:
         from ft_core.models import flex
 
         flex.register(config.flex_attn_compile_kwargs)
+
+
+def _stored(auto: Any, config: Config, /, **options: Any) -> PreTrainedModel:
+    """Return the model with the weights that are stored.
+
+    Raises
+    ------
+    ModelError
+        The overrides of its config ask for weights that there are none of.
+    """
+    model, found = auto.from_pretrained(
+        config.base_model, revision=config.revision_of_model or "main", output_loading_info=True, **options
+    )
+    lost = sorted(found["missing_keys"])
+    if overrides_of(config) and lost and not config.reward_model:
+        raise ModelError(
+            f"'{config.base_model}' has no weights for {lost[0]}, which the overrides of its config ask for.",
+            "Remove them, or write 'reinit_weights: true' to train a new model of that shape.",
+        )
+    return model
+
+
+def _at_random(
+    auto: Any, config: Config, settings: PreTrainedConfig | None, given: dict[str, Any]
+) -> PreTrainedModel:
+    """Return a model of the shape of `config.base_model` with new weights, from torch's random state."""
+    from transformers import AutoConfig
+
+    own: Any = settings
+    if own is None:
+        options = {
+            "revision": config.revision_of_model or "main",
+            "trust_remote_code": config.trust_remote_code,
+        }
+        own = AutoConfig.from_pretrained(config.base_model, **options)
+    if config.reward_model:
+        own.num_labels = 1
+    return auto.from_config(own, **given)
 
 
 def attention_of(model: PreTrainedModel | PeftModel) -> str:
@@ -168,6 +228,11 @@ def _is_own_tokenizer(config: Config) -> bool:
 def _explain(error: Exception, config: Config, attention: str) -> Exception | None:
     """Return what loading the model met, as a sentence, or None."""
     text = str(error)
+    if overrides_of(config) and "ismatch" in text and isinstance(error, (RuntimeError, ValueError)):
+        return ModelError(
+            f"The weights of '{config.base_model}' are of other shapes than the overrides of its config.",
+            "Remove them, or write 'reinit_weights: true' to train a new model of that shape.",
+        )
     if isinstance(error, (ImportError, ValueError)) and ("attention" in text.lower() or "flash_attn" in text):
         return ModelError(
             f"'{config.base_model}' cannot run with the attention '{attention}': {text.splitlines()[0]}",

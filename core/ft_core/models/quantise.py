@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from ft_core.errors import MissingExtra, ModelError
+from ft_core.models.config_overrides import model_settings, overrides_of
 from ft_core.models.gptq import compute_uncompiled, is_packed, kernel_settings, parameters_of, whole_weight
 from ft_core.models.initial_adapter import takes_from_weights
 from ft_core.models.outline import Outline, read_past
@@ -301,7 +302,9 @@ def _kept_whole(config: Config, names: tuple[str, ...]) -> list[str]:
 
     options: dict[str, Any] = {"trust_remote_code": config.trust_remote_code}
     revision = config.revision_of_model or "main"
-    model_config = AutoConfig.from_pretrained(config.base_model, revision=revision, **options)
+    model_config = model_settings(
+        config.base_model, overrides_of(config), revision=revision, **options
+    ) or AutoConfig.from_pretrained(config.base_model, revision=revision, **options)
     with torch.device("meta"):
         model: Any = AutoModelForCausalLM.from_config(model_config, **options)
     kept: list[str] = list(get_keys_to_not_convert(model))

@@ -11,19 +11,23 @@ import hashlib
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ft_core
 from ft_core.errors import FtError, MissingExtra, ModelError
+from ft_core.models.config_overrides import overridden, overrides_of
 from ft_core.models.demo import cache_dir
 from ft_core.models.gptq import is_packed, parameters_of
 from ft_core.models.outline import Fusion, Module, Outline, read_past
-from ft_core.models.parameters import fetch_model_config, model_folder, positions
+from ft_core.models.parameters import fetch_model_config, model_config, model_folder, positions
 from ft_core.models.source import explain_load_error
 from ft_core.models.unfrozen import named_weights
 
@@ -69,7 +73,8 @@ def build_skeleton(config: Config) -> Outline | None:
     file, folder = _cache_file(config), model_folder(config.base_model, config.revision_of_model)
     if file is None or folder is None:
         return None
-    answer = _ask_child(folder, trust_remote_code=config.trust_remote_code)
+    with _overridden_folder(folder, overrides_of(config)) as folder:
+        answer = _ask_child(folder, trust_remote_code=config.trust_remote_code)
     if (refusal := answer.get("refusal")) is not None:
         kinds: dict[str, type[FtError]] = {"MissingExtra": MissingExtra}
         message = refusal["message"].replace(str(folder), config.base_model)
@@ -89,7 +94,23 @@ def _cache_file(config: Config) -> Path | None:
     code = sorted(folder.glob("*.py")) if config.trust_remote_code else []
     for file in (folder / "config.json", *code):
         digest.update(file.read_bytes() + b"\0")
+    if overrides := overrides_of(config):
+        digest.update(json.dumps(overrides, sort_keys=True).encode())
     return cache_dir() / "skeletons" / f"{digest.hexdigest()[:32]}.json"
+
+
+@contextmanager
+def _overridden_folder(folder: Path, overrides: Mapping[str, Any]) -> Generator[Path]:
+    """Give a folder with the model's ``config.json``, written over, and its code: `folder` itself where nothing is."""
+    if not overrides:
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="ft-config-") as name:
+        for file in folder.glob("*.py"):
+            shutil.copy(file, name)
+        written = json.dumps(overridden(model_config(folder), overrides))
+        (Path(name) / "config.json").write_text(written, encoding="utf-8")
+        yield Path(name)
 
 
 def _keep(file: Path, outline: dict[str, Any]) -> None:
@@ -156,9 +177,9 @@ def _outline(folder: str, *, trust_remote_code: bool) -> Outline:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    model_config = AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code)
+    settings = AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code)
     with torch.device("meta"):
-        model: Any = AutoModelForCausalLM.from_config(model_config, trust_remote_code=trust_remote_code)
+        model: Any = AutoModelForCausalLM.from_config(settings, trust_remote_code=trust_remote_code)
     return outline_of(model)
 
 

@@ -28,7 +28,7 @@ def check_base_model(config: Config) -> None:
     name = config.base_model
     folder = Path(name).expanduser()
     if folder.is_dir():
-        _check_folder(folder)
+        _check_folder(folder, weights=not config.reinit_weights)
     elif _looks_like_path(name):
         raise ModelError(f"The base model folder '{name}' does not exist.", _nearest(folder))
     elif is_offline() and not _in_cache(name, config.revision_of_model):
@@ -108,8 +108,8 @@ def explain_load_error(error: Exception, name: str, what: str) -> FtError | None
     return None
 
 
-def _check_folder(folder: Path) -> None:
-    """Raise a ModelError unless `folder` holds a Transformers model with weights."""
+def _check_folder(folder: Path, *, weights: bool) -> None:
+    """Raise a ModelError unless `folder` holds a Transformers model, with `weights` where they are needed."""
     if not (folder / "config.json").is_file():
         if (folder / "adapter_config.json").is_file():
             raise ModelError(
@@ -120,7 +120,7 @@ def _check_folder(folder: Path) -> None:
             f"'{folder}' is not a Transformers model: it has no config.json.",
             "Name the folder that holds config.json, the weights and the tokenizer.",
         )
-    if not any(any(folder.glob(pattern)) for pattern in _WEIGHTS):
+    if weights and not any(any(folder.glob(pattern)) for pattern in _WEIGHTS):
         raise ModelError(
             f"'{folder}' has a config.json but no weights (*.safetensors or pytorch_model*.bin).",
             "Download or save the model again.",

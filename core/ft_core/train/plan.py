@@ -27,6 +27,7 @@ from ft_core.data.prepare import require_trained_types
 from ft_core.errors import LaunchError
 from ft_core.models.adapter import count_trained, target_modules
 from ft_core.models.attention_choice import choose_attention
+from ft_core.models.config_overrides import overridden, overrides_of
 from ft_core.models.devices import check_device
 from ft_core.models.fused.choose import choose_fused, fused_words
 from ft_core.models.hardware import Hardware, detect_hardware
@@ -247,7 +248,8 @@ def make_plan(
     if quantised is not None:
         require_packages(quantised)
     outline = _outline(config, exact=exact, on_wait=on_wait)
-    model_config = local_model_config(config.base_model, config.revision_of_model)
+    stored = local_model_config(config.base_model, config.revision_of_model)
+    model_config = overridden(stored, overrides_of(config))
     on_disk = read_tokenizer(_tokenizer_folder(config))
     tokens = plan_tokens(config, outline, on_disk)
     outline, tokenizer = tokens.outline, tokens.tokenizer
@@ -380,7 +382,8 @@ def _outline(config: Config, *, exact: bool, on_wait: Callable[[str], None] | No
     if (known := cached_skeleton(config)) is not None:
         return known
     headers = read_outline(config.base_model, config.revision_of_model)
-    if not exact and (
+    # Names and sizes in the files are those of the model without overrides.
+    if not exact and not overrides_of(config) and (
         headers is None or not (check_adapter(config, headers) or check_unfrozen(config, headers))
     ):
         return headers
@@ -417,7 +420,7 @@ def _check_model(
     if outline and not outline.exact:
         # The files alone prove nothing: some architectures are renamed while they are loaded.
         adapter = [dataclasses.replace(problem, severity="warning") for problem in adapter]
-    known = outline.positions if outline and outline.positions else positions(model_config)
+    known = positions(model_config) or (outline.positions if outline else None)
     problems = [
         *adapter,
         *tokens.problems,
@@ -491,10 +494,11 @@ def _method(config: Config, quantised: Quantised | None) -> str:
 
 def _tuned(config: Config, quantised: Quantised | None) -> str:
     """Return what of the model trains, in words."""
+    new = ", from new random weights" if config.reinit_weights else ""
     if config.unfrozen_parameters:
-        return f"fine-tune of {', '.join(config.unfrozen_parameters)}"
+        return f"fine-tune of {', '.join(config.unfrozen_parameters)}{new}"
     if not config.adapter:
-        return "full fine-tune"
+        return f"full fine-tune{new}"
     targets = target_modules(config)
     kind = "DoRA" if config.peft_use_dora else "rsLoRA" if config.peft_use_rslora else "LoRA"
     anew = f", begun anew every {config.jagged_restart_steps} steps" if config.relora else ""

@@ -144,6 +144,15 @@ def test_what_trains_is_what_the_plan_counts(family: str, keys: dict[str, Any]) 
     assert any(weight.grad is not None and weight.grad.abs().sum() > 0 for weight in trained)
 
 
+def test_parameters_that_are_named_alone_are_the_only_ones() -> None:
+    shape = {**SHAPE, **FAMILIES["mixtral"]}
+    model: Any = AutoModelForCausalLM.from_config(AutoConfig.for_model("mixtral", **shape))
+    adapted = apply_adapter(model, config(lora_target_parameters=["experts.down_proj"]))
+    trained = [name for name, weight in adapted.named_parameters() if weight.requires_grad]
+    assert len(trained) == 2 * SHAPE["num_hidden_layers"]
+    assert all(".experts.lora_" in name for name in trained)
+
+
 def test_the_strength_of_some_layers() -> None:
     patterns: dict[str, Any] = {
         "lora_rank_pattern": {"down_proj": 4},

@@ -197,6 +197,24 @@ def first_adapter(tiny_model: Path, tmp_path: Path) -> Path:
     return tmp_path / "adapter"
 
 
+@pytest.mark.parametrize(
+    ("stored", "asked", "rows"),
+    [
+        ([5, 7], ..., {"": (5, 7)}),
+        ([5, 7], [9, 5], {"": (5, 7, 9)}),
+        ({"embed_tokens": [5]}, {"lm_head": [3]}, {"embed_tokens": (5,), "lm_head": (3,)}),
+        (None, [9], (9,)),
+    ],
+)
+def test_rows_of_tokens_that_are_not_new(
+    first_adapter: Path, make_config: Callable[..., Config], stored: Any, asked: Any, rows: Any
+) -> None:
+    file = first_adapter / "adapter_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "trainable_token_indices": stored}))
+    config = make_config(lora_model_dir=str(first_adapter), peft_trainable_token_indices=asked)
+    assert adopted(config, read_start(config)).peft_trainable_token_indices == rows
+
+
 def test_an_adapter_of_another_model(
     first_adapter: Path, make_config: Callable[..., Config], tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import cast
 
 from ft_core.config.checks.asked import BOTH, Asked, refuse_pairs
 
@@ -28,11 +29,56 @@ PAIRS = (
 )
 
 
+DECIDED = {
+    "dtype": "'bf16', 'fp16' or neither decides it",
+    "torch_dtype": "'bf16', 'fp16' or neither decides it",
+    "attn_implementation": "'attn_implementation' is a key of its own",
+    "device_map": "the whole model is on each device",
+    "max_memory": "the whole model is on each device",
+    "quantization_config": "'load_in_4bit', 'load_in_8bit' and 'bnb_config_kwargs' are keys of their own",
+    "load_in_4bit": "'load_in_4bit' is a key of its own",
+    "load_in_8bit": "'load_in_8bit' is a key of its own",
+    "trust_remote_code": "'trust_remote_code' is a key of its own",
+    "revision": "'revision_of_model' says it",
+    "config": "'overrides_of_model_config' says it",
+    "num_labels": "'reward_model' decides it",
+    "model_type": "the weights are those of the model that 'base_model' names",
+    "architectures": "the weights are those of the model that 'base_model' names",
+    "auto_map": "the weights are those of the model that 'base_model' names",
+}
+"""What is no entry to write over and no argument to give, and what decides it."""
+
+WITHOUT_EFFECT = {
+    "use_cache": "training keeps no keys and values",
+    "output_router_logits": "the loss is that of the tokens alone",
+}
+"""Entries that change nothing here, and why."""
+
+
 def check_model(asked: Asked) -> None:
-    """Report classes that cannot be loaded, and two placements or two tokenizers at once."""
+    """Report classes that cannot be loaded, two placements or two tokenizers at once, and weights that cannot be new."""
     _check_classes(asked)
+    _check_overrides(asked)
+    kept = next(
+        (key for key in ("adapter", "load_in_4bit", "load_in_8bit", "gptq") if asked.value(key)), None
+    )
+    if asked.value("reinit_weights") and kept is not None:
+        message = f"'reinit_weights' makes all weights new, and '{kept}' leaves them as they are"
+        asked.draft.report(("reinit_weights",), message, BOTH, at="key")
     pairs = PAIRS if asked.given("chat_template") else [pair for pair in PAIRS if pair[0] != "chat_template"]
     refuse_pairs(asked, pairs)
+
+
+def _check_overrides(asked: Asked) -> None:
+    for key in ("overrides_of_model_config", "overrides_of_model_kwargs"):
+        value: object = asked.value(key)
+        for entry in cast("dict[str, object]", value) if isinstance(value, dict) else ():
+            if entry in DECIDED:
+                message = f"'{key}' cannot hold '{entry}': {DECIDED[entry]}"
+                asked.draft.report((key, entry), message, "remove the entry", at="key")
+            elif entry in WITHOUT_EFFECT:
+                message = f"'{entry}' in '{key}' has no effect: {WITHOUT_EFFECT[entry]}"
+                asked.draft.warn((key, entry), message, "remove the entry")
 
 
 def _check_classes(asked: Asked) -> None:

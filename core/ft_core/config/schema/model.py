@@ -63,16 +63,14 @@ class ModelKeys(Topic):
     """Folder or hub name that the model's config.json is read from. Default: base_model.
     Example: ``base_model_config: org/other-model``."""
 
-    overrides_of_model_config: Annotated[
-        dict[str, Any] | None, FreeMap(), Planned("remove it, or change config.json in a copy of the model")
-    ] = None
-    """Entries of the model's config.json and the values they get in place of those in the file; also written
-    ``model_config``. A longer context by scaled rotary positions is set here.
+    overrides_of_model_config: Annotated[dict[str, Any] | None, FreeMap()] = None
+    """Entries of the model's config.json and the values they get in place of those in the file, maps entry by
+    entry; also written ``model_config``. A longer context by scaled rotary positions is set here.
     Example: ``overrides_of_model_config: {rope_scaling: {rope_type: linear, factor: 2.0}}``."""
 
-    overrides_of_model_kwargs: Annotated[dict[str, Any] | None, FreeMap(), Planned()] = None
-    """Further arguments of Transformers' ``from_pretrained`` for the model; also written ``model_kwargs``.
-    Example: ``overrides_of_model_kwargs: {use_cache: false}``."""
+    overrides_of_model_kwargs: Annotated[dict[str, Any] | None, FreeMap()] = None
+    """Further arguments of Transformers' ``from_pretrained`` for the model: entries of its config.json, as above, or how its
+    files are read; also written ``model_kwargs``. Example: ``overrides_of_model_kwargs: {attention_dropout: 0.1}``."""
 
     num_labels: Annotated[
         int | None, Whole(minimum=1), Planned("remove it: only language models are trained")
@@ -99,10 +97,9 @@ class ModelKeys(Topic):
     rows, which are not decayed.
     Example: ``unfrozen_parameters: [lm_head.weight, 'model.layers.(30|31).']``."""
 
-    reinit_weights: Annotated[
-        bool, Flag(), Planned("remove it: training starts from base_model's weights")
-    ] = False
-    """Whether training starts from new random weights of base_model's shape. Example: ``reinit_weights: true``."""
+    reinit_weights: Annotated[bool, Flag()] = False
+    """Whether training starts from new random weights of base_model's shape, of which config.json and the
+    tokenizer are enough. Example: ``reinit_weights: true``."""
 
     resize_token_embeddings_to_32x: Annotated[bool, Flag()] = False
     """Whether the embeddings are padded to a multiple of 32 rows, which is faster on some GPUs. They never shrink.

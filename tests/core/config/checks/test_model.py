@@ -6,6 +6,30 @@ import pytest
 
 ERRORS = [
     (
+        "overrides_of_model_config: {torch_dtype: bfloat16}",
+        4,
+        29,
+        "'overrides_of_model_config' cannot hold 'torch_dtype': 'bf16', 'fp16' or neither decides it",
+        "remove the entry",
+        "overrides_of_model_config: {attention_dropout: 0.1}",
+    ),
+    (
+        "overrides_of_model_kwargs: {device_map: auto}",
+        4,
+        29,
+        "'overrides_of_model_kwargs' cannot hold 'device_map': the whole model is on each device",
+        "remove the entry",
+        "overrides_of_model_kwargs: {use_safetensors: true}",
+    ),
+    (
+        "reinit_weights: true\nadapter: lora",
+        4,
+        1,
+        "'reinit_weights' makes all weights new, and 'adapter' leaves them as they are",
+        "remove one of the two",
+        "reinit_weights: true",
+    ),
+    (
         "model_type: llama",
         4,
         13,
@@ -56,6 +80,14 @@ ERRORS = [
 ]
 
 WARNINGS = [
+    (
+        "overrides_of_model_config: {output_router_logits: true}",
+        4,
+        29,
+        "'output_router_logits' in 'overrides_of_model_config' has no effect: the loss is that of the tokens alone",
+        "remove the entry",
+        "overrides_of_model_config: {router_aux_loss_coef: 0.1}",
+    ),
     (
         "model_type: LlamaForCausalLM",
         4,

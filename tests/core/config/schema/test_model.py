@@ -59,7 +59,6 @@ def test_refused(complaint, line, message, fix):
     [
         ("processor_type: AutoProcessor", "remove it: only text is trained on"),
         ("max_memory: {cpu: 64GiB}", "remove it: the whole model is on each device"),
-        ("reinit_weights: true", "remove it: training starts from base_model's weights"),
         ("use_kernels: true", "remove it: results are the same; only speed differs"),
     ],
 )
