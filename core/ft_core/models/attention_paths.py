@@ -18,9 +18,12 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import json
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ft_core.models.hardware import Hardware, torch_version
@@ -135,9 +138,24 @@ def device_obstacle(attention: str, hardware: Hardware) -> str:
         return f"{kernel.subject} needs {names.get(kernel.least, 'a Volta GPU or newer')}"
     if attention == XFORMERS and importlib.util.find_spec("flash_attn") and not is_installed(FLASH_2):
         return "xformers cannot be imported where flash-attn-4 is installed without flash-attn"
+    if attention == XFORMERS and (cuda := _other_cuda()):
+        return f"the installed xformers is built for CUDA {cuda[0]}, and torch for CUDA {cuda[1]}"
     if attention == VARLEN and torch_version() < _VARLEN_TORCH:
         return "torch's kernel for documents came with torch 2.11"
     return ""
+
+
+def _other_cuda() -> tuple[int, int] | None:
+    """Return the CUDA versions that xformers and torch are built for where they differ: its kernels are not loaded then."""
+    found = importlib.util.find_spec("xformers")
+    torch = re.search(r"\+cu(\d+)\d$", importlib.metadata.version("torch"))
+    if torch is None or found is None or not found.submodule_search_locations:
+        return None
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        told = json.loads((Path(found.submodule_search_locations[0]) / "cpp_lib.json").read_text("utf-8"))
+        ours, theirs = int(told["version"]["cuda"]) // 100, int(torch.group(1))
+        return (ours, theirs) if ours != theirs else None
+    return None
 
 
 def model_obstacle(attention: str, model_config: Mapping[str, Any], hardware: Hardware, compute: str) -> str:

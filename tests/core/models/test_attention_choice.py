@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from ft_core.config import Config
 from ft_core.config.problems import ConfigError
 from ft_core.errors import MissingExtra
 from ft_core.models.attention_choice import choose_attention
-from ft_core.models.attention_paths import NO_FLASH, NO_FLEX, NO_SDPA
+from ft_core.models.attention_paths import NO_FLASH, NO_FLEX, NO_SDPA, device_obstacle
 from ft_core.models.hardware import Device, Hardware
 from tests.conformance.test_isolation import KEPT_APART, REFUSED
 
@@ -70,7 +71,8 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
         shared = any(name in names for name in ("flash-attn", "flash-attn-4"))
         monkeypatch.setattr("importlib.metadata.version", version)
-        monkeypatch.setattr("importlib.util.find_spec", lambda name: name if shared else None)
+        found = {"flash_attn"} if shared else set[str]()
+        monkeypatch.setattr("importlib.util.find_spec", lambda name: name if name in found else None)
 
     packages()
     return packages
@@ -339,3 +341,34 @@ def test_no_family_is_given_a_path_that_transformers_has_not(family: str) -> Non
     assert model._supports_sdpa or family in NO_SDPA
     assert model._supports_flash_attn or family in NO_FLASH
     assert model._supports_flex_attn or family in NO_FLEX
+
+
+@pytest.mark.parametrize(
+    ("torch", "built", "obstacle"),
+    [
+        (
+            "2.11.0+cu130",
+            '{"version": {"cuda": 1208}}',
+            "the installed xformers is built for CUDA 12, and torch for CUDA 13",
+        ),
+        ("2.11.0+cu130", '{"version": {"cuda": 1300}}', ""),
+        ("2.11.0+cu128", '{"version": {"cuda": 1208}}', ""),
+        # Nothing is known of these.
+        ("2.11.0", '{"version": {"cuda": 1208}}', ""),
+        ("2.11.0+cu130", '{"version": {"cuda": null}}', ""),
+        ("2.11.0+cu130", "", ""),
+    ],
+)
+def test_xformers_of_another_cuda_has_no_kernels(
+    torch: str, built: str, obstacle: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "xformers"
+    package.mkdir()
+    (package / "__init__.py").write_text("raise ImportError('nobody imports it for this')")
+    (package / "cpp_lib.json").write_text(built)
+    monkeypatch.syspath_prepend(tmp_path)
+    version = importlib.metadata.version
+    monkeypatch.setattr(
+        importlib.metadata, "version", lambda name: torch if name == "torch" else version(name)
+    )
+    assert device_obstacle("xformers", T4) == obstacle
