@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
     from ft_core.config import Config
 
-MOST = 8
-"""Tokenizers that are kept; each is as large as its ``tokenizer.json``, 2 to 30 MB."""
+MOST = 16
+"""Tokenizers that are kept, those used last; each is as large as its ``tokenizer.json``, 2 to 30 MB."""
 
 _FORM = 1
 """Counts the changes to what is written."""
@@ -68,12 +68,15 @@ def open_tokenizer(config: Config) -> PreTrainedTokenizerBase:
         return load_tokenizer(config)
     # Not there, or not whole: the library raises plain Exception for what it cannot read.
     with suppress(Exception):
-        return cast("Any", KeptTokenizer(json.loads(file.read_bytes()), lambda: load_tokenizer(config)))
+        kept = KeptTokenizer(json.loads(file.read_bytes()), lambda: load_tokenizer(config))
+        # A read would not show in the file's times.
+        os.utime(file)
+        return cast("Any", kept)
     tokenizer = load_tokenizer(config)
     # The download of a model may have brought its files only now; what was read is told by them.
-    if (file := _kept_file(config)) is not None and (kept := facts_to_keep(tokenizer)) is not None:
+    if (file := _kept_file(config)) is not None and (facts := facts_to_keep(tokenizer)) is not None:
         with suppress(OSError):
-            _write(file, json.dumps(kept, ensure_ascii=False))
+            _write(file, json.dumps(facts, ensure_ascii=False))
     return tokenizer
 
 
@@ -307,7 +310,7 @@ def _folder(name: str, revision: str | None) -> Path | None:
 
 
 def _write(file: Path, text: str) -> None:
-    """Write a file all at once, and remove those that were written longest ago."""
+    """Write a file all at once, and remove those that were not used for longest."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=file.parent, delete=False) as stream:
         stream.write(text)

@@ -112,6 +112,15 @@ def test_the_oldest_are_removed(make_config: MakeConfig, cache: Path) -> None:
     assert len(list(cache.iterdir())) == MOST
 
 
+def test_one_that_is_used_is_not_old(make_config: MakeConfig, cache: Path) -> None:
+    config = make_config()
+    open_tokenizer(config)
+    [file] = cache.iterdir()
+    os.utime(file, (1, 1))
+    assert is_kept(config)
+    assert file.stat().st_mtime > 1
+
+
 def test_code_of_a_repository_is_run_each_time(make_config: MakeConfig, cache: Path) -> None:
     open_tokenizer(make_config(trust_remote_code=True))
     assert not cache.exists()
