@@ -1,8 +1,8 @@
 """Linear layers whose weights GPTQ quantised, as gptqmodel computes with them.
 
 Of its kernels, most have no gradient. One that says it has (``torch_aten``, which is what a processor gets by default)
-repacks its weights when it first evaluates, and every later gradient is then less than it should be, without a word
-(gptqmodel 7.6, ``TorchAtenLinear.forward``). So weights are always made whole by plain operations of torch, layer by layer
+repacks its weights where it evaluates before it trains, and every later gradient is then less than it should be, without a
+word (gptqmodel 7.6, ``TorchAtenLinear.forward``). So weights are always made whole by plain operations of torch, layer by layer
 as they are needed, and multiplied as any others.
 """
 
