@@ -98,7 +98,7 @@ FAMILIES = {
         Family(
             "Qwen 2 MoE",
             "qwen2_moe",
-            {**WIDE, **EXPERTS, "shared_expert_intermediate_size": 16},
+            {**WIDE, **EXPERTS, "shared_expert_intermediate_size": 32},
             "Qwen 1.5 and 2 MoE",
         ),
         Family("Qwen 3", "qwen3", {**WIDE, **HEADS}, "Qwen 3"),

@@ -1,14 +1,15 @@
-"""What each family of models can be trained with, as a page: ``python -m tests.conformance.matrix > docs/reference/models.md``.
+"""Every family of models, in every way to train it: the cells of the page of models (`tests.conformance.models_page`).
 
 A cell is what the product says. Each family's tiny model goes through the plan of a run with the column's keys: either the plan
-refuses, in a sentence, or a test trains that cell. `tests.conformance.test_families` is parametrized over these cells, and
-holds the page equal to this module's output. What takes a GPU was run on one, and ``tests/gpu/families.json`` has the record.
+refuses, in a sentence, or a test trains that cell. `tests.conformance.test_families` is parametrized over these cells.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +22,7 @@ from ft_core.models.hardware import Device, Hardware
 from tests.conformance.families import FAMILIES, Family, write_model
 from tests.conformance.trained import config_of
 
-ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "reference" / "models.md"
-RECORD = ROOT / "tests" / "gpu" / "families.json"
+QUANTISED = {"quant_method": "gptq", "bits": 4, "group_size": 32, "desc_act": False, "sym": True}
 
 GIB = 1024**3
 CPU = Hardware("cpu", (), 8, 64 * GIB, 60 * GIB, cpu_bf16=True)
@@ -51,7 +50,7 @@ class Way:
 
     name: str
     keys: Mapping[str, Any]
-    on: Literal["cpu", "cuda"] = "cpu"
+    on: Literal["cpu", "cuda", "gptq"] = "cpu"
     run: str = ""
 
 
@@ -68,6 +67,7 @@ WAYS = {
         Way("LoRA", LORA),
         Way("QLoRA", {"adapter": "qlora", "load_in_4bit": True}),
         Way("8 bit", {**LORA, "load_in_8bit": True}),
+        Way("GPTQ", {**LORA, "gptq": True}, "gptq"),
         Way("packing", PACKED),
         Way("eager", {"bf16": True, "attn_implementation": "eager"}, run="full bf16"),
         Way("sdpa", {**LORA, "attn_implementation": "sdpa"}, run="LoRA"),
@@ -137,6 +137,8 @@ def _refusal(folder: Path, keys: Mapping[str, Any], way: Way) -> tuple[str, str]
     """Return the key that the plan of a run refuses and the sentence, or nothing and nothing."""
     from ft_core.train.plan import make_plan
 
+    if way.on == "gptq":
+        folder = as_quantised(folder)
     try:
         config = config_of(folder, keys)
         make_plan(config, hardware=H100 if way.on == "cuda" else CPU, root=folder.parent, exact=False)
@@ -145,6 +147,16 @@ def _refusal(folder: Path, keys: Mapping[str, Any], way: Way) -> tuple[str, str]
     except FtError as error:
         return "", error.message.rstrip(".")
     return "", ""
+
+
+def as_quantised(folder: Path) -> Path:
+    """Return the folder of a model whose config says that GPTQ quantised it; a plan looks no further."""
+    quantised = folder.with_name(f"{folder.name}, GPTQ")
+    if not quantised.exists():
+        shutil.copytree(folder, quantised)
+        content = json.loads((folder / "config.json").read_text())
+        (quantised / "config.json").write_text(json.dumps({**content, "quantization_config": QUANTISED}))
+    return quantised
 
 
 def keys_of(family: Family, way: Way) -> dict[str, Any]:
@@ -162,6 +174,7 @@ def offline() -> Iterator[None]:
     """Let the plan answer as if every package were here, ask no hub, and time nothing."""
     with (
         mock.patch("ft_core.models.attention_choice.is_installed", return_value=True),
+        mock.patch("ft_core.train.plan.require_packages"),
         mock.patch("ft_core.train.plan.estimate_duration", return_value=None),
         mock.patch.dict(os.environ, {"HF_HUB_OFFLINE": "1"}),
     ):

@@ -21,7 +21,9 @@ from ft_core.models.load import attention_of, load_model
 from ft_core.models.skeleton import outline_of
 from ft_core.train.packing import require_isolation
 from tests.conformance.families import FAMILIES
-from tests.conformance.matrix import CPU, H100, WAYS, Cell, cells, keys_of, offline
+from tests.conformance.matrix import CPU, H100, WAYS, Cell, as_quantised, cells, keys_of, offline
+from tests.conformance.models_page import PAGE
+from tests.conformance.models_page import page as written
 from tests.conformance.trained import Trained, assert_trained, config_of, train
 
 NAMES = [(family, way) for family in FAMILIES for way in WAYS]
@@ -85,6 +87,11 @@ def test_cell(
         assert_reloads(seen, config)
 
 
+def test_the_page_is_what_the_product_says(models: Path, page: dict[tuple[str, str], Cell]) -> None:
+    """If not: ``python -m tests.conformance.models_page > docs/reference/models.md``."""
+    assert PAGE.read_text(encoding="utf-8") == written(models, tuple(page.values()))
+
+
 def load_for_rows(config: Any, hardware: Hardware) -> None:
     """Load a model, and look for what keeps its rows' documents apart, as a run does before it trains."""
     model = load_model(config, hardware=hardware)
@@ -93,7 +100,7 @@ def load_for_rows(config: Any, hardware: Hardware) -> None:
 
 def refused(folder: Path, cell: Cell) -> str:
     """Return the sentence with which a run ends before it trains: as its model is loaded, or as its rows are packed."""
-    config = config_of(folder, cell.keys)
+    config = config_of(as_quantised(folder) if cell.way.on == "gptq" else folder, cell.keys)
     with offline(), pytest.raises(FtError) as raised:
         load_for_rows(config, H100 if cell.way.on == "cuda" else CPU)
     problems = getattr(raised.value, "problems", ())

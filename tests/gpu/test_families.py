@@ -1,7 +1,7 @@
 """Every family trains on a GPU in every way that its plan does not refuse, attention by attention.
 
 ``FT_TEST_RECORD=tests/gpu/families.json python -m pytest tests/gpu/test_families.py`` writes down what worked, and the page of
-models (`tests.conformance.matrix`) goes by that.
+models (`tests.conformance.models_page`) goes by that.
 """
 
 from __future__ import annotations

@@ -42,6 +42,9 @@ _NEVER_ROUNDED = {"jamba": ("mamba",)}
 
 _WHOLE = ("falcon",)
 """Families whose linear layers have a class of their own, which Transformers does not replace with one of few bits."""
+
+_WITHOUT_GPTQ = ("falcon", "gpt2")
+"""Those, and one whose layers it then fails to load."""
 _FORMATS = {"bfloat16": "bf16", "float16": "fp16", "float32": "fp32"}
 
 _PACKAGES = {
@@ -110,6 +113,11 @@ def quantised_base(config: Config, model_config: Mapping[str, Any]) -> Quantised
             raise _left_whole(config, asked)
         return _bitsandbytes(_arguments(config, asked), stored=False)
     found = _of_checkpoint(config, cast("Mapping[str, Any]", stored))
+    if found.method == "gptq" and model_config.get("model_type") in _WITHOUT_GPTQ:
+        raise ModelError(
+            f"Transformers does not load the layers of {model_config['model_type']} models that GPTQ quantised.",
+            "Name the whole model in base_model.",
+        )
     if not config.adapter:
         raise ModelError(
             f"The weights of '{config.base_model}' are kept in {found.bits} bit, and those cannot be trained themselves.",

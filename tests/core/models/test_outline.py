@@ -15,6 +15,7 @@ from ft_core.models.skeleton import outline_of
 from ft_core.models.targets import adaptable_names
 from ft_core.train.model_checks import check_adapter
 from tests.conformance.families import FAMILIES, write_model
+from tests.conformance.matrix import as_quantised
 from tests.conformance.trained import config_of
 
 LORA = {"adapter": "lora", "lora_r": 2}
@@ -78,6 +79,17 @@ def test_layers_that_are_not_called_stay_whole_in_4_bit(tmp_path: Path) -> None:
         if type(module).__name__ == "Linear4bit"
     }
     assert rounded == {"in_proj"}
+
+
+@pytest.mark.parametrize("name", ["Falcon", "Cerebras"])
+def test_a_gptq_checkpoint_that_would_not_be_loaded_is_refused(name: str, tmp_path: Path) -> None:
+    family = FAMILIES[name].model_type
+    with pytest.raises(ModelError) as raised:
+        load_model(config_of(as_quantised(written(name, tmp_path)), LORA))
+    assert raised.value.message == (
+        f"Transformers does not load the layers of {family} models that GPTQ quantised."
+    )
+    assert raised.value.fix == "Name the whole model in base_model."
 
 
 @pytest.mark.parametrize(
