@@ -19,10 +19,12 @@ async function answered() {
   const opened = open();
   press(opened.el, 'Show losses');
   vi.advanceTimersByTime(0);
-  await opened.inspector.last.reply({ place: 4, sample: 1, models: ['tuned', 'base'], means: [1, 2.5] }, [
-    float32([NaN, 0.5, 1.5, 4]),
-    float32([NaN, 0.25, 4.75, 0.5]),
-  ]);
+  const about = { place: 4, sample: 1 };
+  const [tuned, base] = [float32([NaN, 0.5, 1.5, 4]), float32([NaN, 0.25, 4.75, 0.5])];
+  await opened.inspector.last.reply({ ...about, models: ['tuned'], means: [1] }, [tuned]);
+  await vi.advanceTimersByTimeAsync(0);
+  await opened.inspector.last.reply({ ...about, models: ['base'], means: [2.5] }, [base]);
+  await vi.advanceTimersByTimeAsync(0);
   return opened;
 }
 
@@ -66,7 +68,7 @@ describe('losses', () => {
     expect(inspector.asked).toEqual([]);
     press(el, 'Show losses');
     vi.advanceTimersByTime(0);
-    expect(inspector.asked).toEqual([['losses', { place: 4, sample: 1, models: ['tuned', 'base'] }]]);
+    expect(inspector.asked).toEqual([['losses', { place: 4, sample: 1, models: ['tuned'] }]]);
     expect(text(el, '[role=status]')).toBe('computing');
     vi.advanceTimersByTime(61_000);
     expect(text(el, '[role=status]')).toBe('computing, 1 min 01 s; a first time loads the model');
@@ -125,7 +127,10 @@ describe('losses', () => {
     expect(onLosses).toHaveBeenLastCalledWith(null, '');
     expect(one(el, '.ft-losses-results').hidden).toBe(true);
     vi.advanceTimersByTime(REST);
-    expect(inspector.last.request).toEqual({ place: 5, sample: 0, models: ['tuned', 'base'] });
+    expect(inspector.asked.slice(1)).toEqual([
+      ['losses', { place: 4, sample: 1, models: ['base'] }],
+      ['losses', { place: 5, sample: 0, models: ['tuned'] }],
+    ]);
   });
 
   it('stay where the same sample is shown again, unless its settings changed', async () => {
@@ -138,7 +143,7 @@ describe('losses', () => {
     panel.showState(aState({ generation: 2, models: ['tuned', 'base'] }));
     panel.showSample(4, 1);
     vi.advanceTimersByTime(REST);
-    expect(inspector.questions).toHaveLength(2);
+    expect(inspector.questions).toHaveLength(3);
   });
 
   it('of a sample that was left are dropped', async () => {
@@ -150,6 +155,7 @@ describe('losses', () => {
     onLosses.mockClear();
     await first.reply({ place: 4, sample: 1, models: ['tuned'], means: [1] }, [float32([1])]);
     expect(onLosses).not.toHaveBeenCalled();
+    expect(inspector.questions).toHaveLength(1);
   });
 
   it('of one model have no difference', async () => {
@@ -159,6 +165,7 @@ describe('losses', () => {
     vi.advanceTimersByTime(0);
     expect(inspector.last.request).toEqual({ place: 4, sample: 1, models: ['base'] });
     await inspector.last.reply({ place: 4, sample: 1, models: ['base'], means: [NaN] }, [float32([NaN])]);
+    await vi.advanceTimersByTimeAsync(0);
     expect(rows(el)).toEqual([['base', '–', '–']]);
     expect(onLosses).toHaveBeenLastCalledWith(Float32Array.from([NaN]), 'base');
     expect(texts(el, '.ft-losses-worst button')).toEqual([]);
@@ -180,7 +187,7 @@ describe('losses', () => {
     expect(buttons(el)).toEqual(['Show losses']);
     panel.showSample(5, 0);
     vi.advanceTimersByTime(REST);
-    expect(inspector.questions).toHaveLength(1);
+    expect(inspector.questions).toHaveLength(2);
   });
 
   it('may be refused', async () => {

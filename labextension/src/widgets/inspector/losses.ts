@@ -5,6 +5,7 @@ import { digits, duration, float32s } from '../shared/numbers';
 import { sentences } from './connection';
 import { whole } from './figures';
 import type { Inspector, OnLosses, SamplePanel } from './panel';
+import type { Reply } from './panel';
 
 /** Base minus tuned: above zero where tuning helped. */
 export const DIFFERENCE = 'difference';
@@ -126,13 +127,28 @@ export function lossesPanel(inspector: Inspector, onLosses: OnLosses): SamplePan
       setText(status, 'computing');
       clock = setInterval(say, 1000);
       const current = (): boolean => on && now === shown && String(asked) === String(chosen());
-      inspector
-        .ask('losses', { ...now, models: asked })
-        .then(({ message, buffers }) => {
+      // One model a message: that of a long sample is as large as a message may be everywhere.
+      const answers = async (): Promise<Reply<'losses'>[]> => {
+        const replies: Reply<'losses'>[] = [];
+        for (const model of asked) {
+          if (current()) {
+            replies.push(await inspector.ask('losses', { ...now, models: [model] }));
+          }
+        }
+        return replies;
+      };
+      answers()
+        .then(replies => {
           if (current()) {
             stopClock();
             setText(status, '');
-            draw(read(message.models, message.means, buffers));
+            draw(
+              read(
+                replies.flatMap(({ message }) => message.models),
+                replies.flatMap(({ message }) => message.means),
+                replies.flatMap(({ buffers }) => buffers),
+              ),
+            );
           }
         })
         .catch((refusal: unknown) => {
