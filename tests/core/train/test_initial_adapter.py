@@ -11,13 +11,15 @@ import pytest
 import torch
 from peft import PeftModel
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel, PreTrainedModel
 
 from ft_core.config import Config, ConfigError
 from ft_core.errors import ModelError
 from ft_core.models.adapter import apply_adapter
 from ft_core.models.initial_adapter import load_narrowed, takes_from_weights
+from ft_core.models.skeleton import outline_of
 from ft_core.runs import Run
+from ft_core.train.model_checks import check_beginning
 from ft_core.train.plan import make_plan
 from ft_core.train.saving import save_weights
 
@@ -101,6 +103,31 @@ def test_a_run_that_goes_on_is_the_uninterrupted_one(
         assert (
             1e-3 < (says(PeftModel.from_pretrained(base(tiny_model), str(folder))) - before).abs().max() < 5
         )
+
+
+def test_layers_that_keep_their_weights_turned_over(
+    make_config: Callable[..., Config], tmp_path: Path
+) -> None:
+    def gpt2() -> Any:
+        torch.manual_seed(0)
+        return GPT2LMHeadModel(GPT2Config(n_embd=16, n_layer=1, n_head=2, vocab_size=200, n_positions=32))
+
+    config = make_config(peft_init_lora_weights="pissa", lora_r=3)
+    model = apply_adapter(gpt2(), config)
+    torch.testing.assert_close(says(model), says(gpt2()), atol=2e-5, rtol=1e-4)
+    with torch.no_grad():
+        for weight in model.parameters():
+            if weight.requires_grad:
+                weight += 0.1
+    save_weights(model, tmp_path)
+    torch.testing.assert_close(
+        says(PeftModel.from_pretrained(gpt2(), str(tmp_path))), says(model), atol=2e-5, rtol=1e-4
+    )
+    assert check_beginning(config, outline_of(gpt2()), None) == []
+    (problem,) = check_beginning(make_config(peft_init_lora_weights="olora"), outline_of(gpt2()), None)
+    assert problem.message == (
+        "'peft_init_lora_weights: olora' takes the adapter off the weights, which 'c_attn' keeps turned over"
+    )
 
 
 def test_weights_that_come_apart_otherwise(
