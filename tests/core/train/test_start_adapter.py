@@ -16,6 +16,7 @@ from transformers import AutoModelForCausalLM
 
 from ft_core.config import Config, ConfigError, load_config
 from ft_core.errors import ModelError
+from ft_core.infer.merge import source_of_config
 from ft_core.models.start_adapter import adopted, read_start
 from ft_core.runs import Run
 from ft_core.train.plan import make_plan
@@ -213,6 +214,13 @@ def test_rows_of_tokens_that_are_not_new(
     file.write_text(json.dumps({**json.loads(file.read_text()), "trainable_token_indices": stored}))
     config = make_config(lora_model_dir=str(first_adapter), peft_trainable_token_indices=asked)
     assert adopted(config, read_start(config)).peft_trainable_token_indices == rows
+
+
+def test_it_is_merged_where_the_config_names_no_other(
+    first_adapter: Path, make_config: Callable[..., Config], tmp_path: Path
+) -> None:
+    config = make_config(lora_model_dir=str(first_adapter))
+    assert source_of_config(config, None, tmp_path).tuned == str(first_adapter)
 
 
 def test_an_adapter_of_another_model(
