@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 from lab import CHROMIUM_FLAGS, Notebook, Server, serve
-from playwright.sync_api import Browser, Error, sync_playwright
+from playwright.sync_api import Browser, Error, expect, sync_playwright
+
+# As pages have it; the default is 5 s, and other tests may run beside these.
+expect.set_options(timeout=30_000)
 
 SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 

@@ -9,7 +9,8 @@ import pytest
 from lab import Notebook
 from playwright.sync_api import Locator, expect
 
-pytestmark = pytest.mark.ui
+# JupyterLab waits a second for completions, and then shows none.
+pytestmark = [pytest.mark.ui, pytest.mark.alone]
 
 
 @pytest.fixture
