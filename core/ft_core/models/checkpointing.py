@@ -50,7 +50,7 @@ def recompute_layers(model: PreTrainedModel | PeftModel, config: Config, layers:
         base.activation_checkpointing_enable(arguments)
     else:
         base.gradient_checkpointing_enable(arguments)
-    chosen = _layers(base)
+    chosen = choosing_layers(base)
     for layer in chosen[layers:]:
         layer.gradient_checkpointing = False
     return min(layers, len(chosen)) if chosen else layers
@@ -66,8 +66,8 @@ def _offload(base: Any, arguments: dict[str, Any]) -> None:
     base.activation_checkpointing_enable(arguments, offload=True)
 
 
-def _layers(base: Any) -> list[Any]:
+def choosing_layers(model: Any) -> list[Any]:
     """Return the layers that choose for themselves, in the model's order; none where the model chooses for all."""
     from transformers.modeling_layers import GradientCheckpointingLayer
 
-    return [module for module in base.modules() if isinstance(module, GradientCheckpointingLayer)]
+    return [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)]

@@ -31,6 +31,9 @@ _NO_MEMORY = re.compile(
     r"out of memory|can't allocate memory|not enough memory|cannot allocate memory|CUBLAS_STATUS_ALLOC_FAILED",
     re.IGNORECASE,
 )
+_NOT_COMPILED = re.compile(
+    r"BackendCompilerFailed|InductorError|InvalidCxxCompiler|C compiler|torch\._dynamo", re.IGNORECASE
+)
 _LOST_RANK = re.compile(
     r"connection (closed|reset) by peer|socket closed|NCCL.*(remote process|timeout)|"
     r"watchdog.*timeout|timed out waiting|broken pipe",
@@ -67,6 +70,12 @@ def explain(error: BaseException, config: Config | None, directory: Path) -> Bas
     if isinstance(error, ModuleNotFoundError) and error.name:
         package = error.name.partition(".")[0]
         return MissingExtra(f"The package '{package}' is needed and not installed.", f"pip install {package}")
+    if config is not None and config.torch_compile and _NOT_COMPILED.search(text):
+        reason = str(causes(error)[-1]).strip().splitlines()
+        return ModelError(
+            f"PyTorch could not compile the model: {reason[0] if reason else type(error).__name__}",
+            "Remove 'torch_compile', or install what is missing (a C compiler such as gcc, most often).",
+        )
     if _LOST_RANK.search(text) and int(os.environ.get("WORLD_SIZE", "1")) > 1:
         return LaunchError(
             "Another process of this run ended unexpectedly, most often because the system killed it for lack of memory.",

@@ -101,6 +101,7 @@ def _train(config: Config, directory: Path, writer: RunWriter | None, interrupts
     _phase(writer, "loading model")
     _leave_comet_out(config)
     _quiet()
+    from ft_core.models.compiled import compile_layers
     from ft_core.models.tokenizer import load_vocabulary
     from ft_core.train.generations import Generations
     from ft_core.train.loggers.reporting import Reporting
@@ -127,6 +128,7 @@ def _train(config: Config, directory: Path, writer: RunWriter | None, interrupts
     if not stopped:
         if lays_end_to_end(config):
             trainer.check_isolation(choose_precision(config, hardware).compute)
+        compile_layers(model, config)
         if relora is not None:
             trainer.relora = relora
             trainer.add_callback(relora)

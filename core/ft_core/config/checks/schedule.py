@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ft_core.config.checks.adapter import KERNELS
 from ft_core.config.checks.asked import BOTH, Asked, may_evaluate
 
 SCHEDULER_NEEDS = {
@@ -94,6 +95,14 @@ def _check_scheduler(asked: Asked) -> None:
 
 def _check_checkpointing(asked: Asked) -> None:
     config, draft = asked.config, asked.draft
+    for key in ("torch_compile_backend", "torch_compile_mode"):
+        if asked.value(key) and not config.torch_compile:
+            message = f"'{key}' has no effect: 'torch_compile' is not true"
+            draft.warn((key,), message, "add 'torch_compile: true', or remove the line")
+    for key in KERNELS:
+        if asked.value(key) and config.torch_compile:
+            message = f"'{key}' has no effect: 'torch_compile' makes fused steps of its own"
+            draft.warn((key,), message, BOTH)
     if config.gradient_checkpointing_kwargs and config.gradient_checkpointing is False:
         message = "'gradient_checkpointing_kwargs' has no effect: 'gradient_checkpointing' is false"
         draft.warn(

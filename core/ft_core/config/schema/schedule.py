@@ -24,7 +24,7 @@ PLANNED_SCHEDULERS = ("log_sweep",)
 GRADIENT_CHECKPOINTING = Choice(("auto", "offload"), ("offload_disk",), "use 'offload'", flags=True)
 
 LESS_MEMORY = Planned("remove it: 'gradient_checkpointing: true' or a smaller micro_batch_size saves memory")
-NOT_COMPILED = Planned("remove it: the model runs as it is written; only speed differs")
+COMPILE = Choice((), ("auto",), "use true or false", flags=True)
 NO_MLP_TILES = Planned("remove it: 'gradient_checkpointing: true' or a shorter sequence_len saves memory")
 NO_CHUNKS = Planned("remove it: the loss is the same; a smaller micro_batch_size saves memory")
 
@@ -93,17 +93,15 @@ class ScheduleKeys(Topic):
     chunked_cross_entropy_num_chunks: Annotated[int | None, Whole(minimum=1), NO_CHUNKS] = None
     """Parts in which chunked_cross_entropy works. Default: 8. Example: ``chunked_cross_entropy_num_chunks: 16``."""
 
-    torch_compile: Annotated[bool | Literal["auto"] | None, Choice(("auto",), flags=True), NOT_COMPILED] = (
-        None
-    )
-    """Whether PyTorch compiles the model (``torch.compile``): slow first steps, then faster ones. ``auto``: where the
-    installed PyTorch does it well. Example: ``torch_compile: true``."""
+    torch_compile: Annotated[bool, COMPILE] = False
+    """Whether PyTorch compiles the model, layer by layer (``torch.compile``): a slow first step, then faster ones. It needs a C
+    compiler, and takes the place of ``lora_mlp_kernel`` and its kin. Example: ``torch_compile: true``."""
 
-    torch_compile_backend: Annotated[str | None, Text(), NOT_COMPILED] = None
+    torch_compile_backend: Annotated[str | None, Text()] = None
     """Compiler that torch_compile uses. Default: PyTorch's own, ``inductor``.
     Example: ``torch_compile_backend: inductor``."""
 
-    torch_compile_mode: Annotated[CompileMode | None, Choice(get_args(CompileMode)), NOT_COMPILED] = None
+    torch_compile_mode: Annotated[CompileMode | None, Choice(get_args(CompileMode))] = None
     """What torch_compile optimizes for: ``default``, ``reduce-overhead`` (small batches, takes more memory) or
     ``max-autotune`` (the fastest kernels, long to compile). Example: ``torch_compile_mode: reduce-overhead``."""
 

@@ -63,6 +63,8 @@ def _against(config: Config) -> str | None:
     """Return why no layer of this run can be, or None."""
     if config.lora_dropout:
         return "'lora_dropout' changes what the adapter reads"
+    if config.torch_compile:
+        return "'torch_compile' makes fused steps of its own"
     if config.peft_use_dora:
         return "'peft_use_dora' scales the layer's own weights"
     return None

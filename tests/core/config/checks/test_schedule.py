@@ -153,6 +153,22 @@ WARNINGS = [
         "loss_watchdog_patience: 5\nloss_watchdog_threshold: 9",
     ),
     (
+        "torch_compile_mode: default",
+        4,
+        1,
+        "'torch_compile_mode' has no effect: 'torch_compile' is not true",
+        "add 'torch_compile: true', or remove the line",
+        "torch_compile: true\ntorch_compile_mode: default",
+    ),
+    (
+        "adapter: lora\ntorch_compile: true\nlora_o_kernel: true",
+        6,
+        1,
+        "'lora_o_kernel' has no effect: 'torch_compile' makes fused steps of its own",
+        "remove one of the two",
+        "adapter: lora\ntorch_compile: true",
+    ),
+    (
         "gradient_checkpointing: false\ngradient_checkpointing_kwargs: {use_reentrant: false}",
         5,
         1,

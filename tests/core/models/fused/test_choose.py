@@ -21,6 +21,7 @@ GPU = Hardware("cuda", (Device("H100", 80 * 2**30, 80 * 2**30, (9, 0)),), 2, 8 *
         ({"lora_mlp_kernel": True}, CPU, ("mlp",), "'lora_*_kernel' in the config"),
         ({"lora_mlp_kernel": False}, GPU, ("qkv", "o"), "'lora_*_kernel' in the config"),
         ({"lora_dropout": 0.1}, GPU, (), "'lora_dropout' changes what the adapter reads"),
+        ({"torch_compile": True}, GPU, (), "'torch_compile' makes fused steps of its own"),
         ({"peft_use_dora": True}, GPU, (), "'peft_use_dora' scales the layer's own weights"),
         ({"adapter": None}, GPU, (), "all weights train"),
     ],
