@@ -101,7 +101,7 @@ def apply_adapter(model: PreTrainedModel, config: Config, new_tokens: tuple[int,
     targets = target_modules(config)
     if targets == ALL_LINEAR and getattr(model, "quantization_method", None) == "gptq":
         # PEFT knows the word for torch's own linear layers, and GPTQ's are others.
-        targets = adaptable_names(outline)
+        targets = [*adaptable_names(outline), *(outline.fusion.names if outline.fusion else ())]
     settings: dict[str, Any] = {
         "task_type": TaskType.SEQ_CLS if config.reward_model else TaskType.CAUSAL_LM,
         "r": config.lora_r,
