@@ -146,7 +146,7 @@ def write_model(family: Family, folder: Path) -> None:
     """Write a family's tiny model with a tokenizer of bytes into `folder`, and the code that belongs beside it."""
     byte_tokenizer().save_pretrained(folder)
     if family.code:
-        for file in (OWN_CODE / family.code).iterdir():
+        for file in (OWN_CODE / family.code).glob("*.*"):
             shutil.copy(file, folder)
         if family.code == "tokenizer":
             (folder / "tokenizer.json").unlink()

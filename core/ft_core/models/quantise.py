@@ -44,7 +44,7 @@ _WHOLE = ("falcon",)
 """Families whose linear layers have a class of their own, which Transformers does not replace with one of few bits."""
 
 _WITHOUT_GPTQ = ("falcon", "gpt2")
-"""Those, and one whose layers it then fails to load."""
+"""Those, and one whose `_init_weights` draws a weight that packed layers do not have (transformers 5.23)."""
 _FORMATS = {"bfloat16": "bf16", "float16": "fp16", "float32": "fp32"}
 
 _PACKAGES = {
@@ -124,7 +124,7 @@ def quantised_base(config: Config, model_config: Mapping[str, Any]) -> Quantised
             "Write 'adapter: lora', or name the whole model in base_model.",
         )
     if found.method == "gptq":
-        _check_beside_gptq(config, str(model_config.get("model_type", "")))
+        _check_beside_gptq(config)
     if asked is not None and asked != found.bits:
         raise ModelError(
             f"The weights of '{config.base_model}' are kept in {found.bits} bit already, and 'load_in_{asked}bit' asks for {asked}.",
@@ -269,14 +269,8 @@ def _of_checkpoint(config: Config, stored: Mapping[str, Any]) -> Quantised:
     )
 
 
-def _check_beside_gptq(config: Config, family: str) -> None:
+def _check_beside_gptq(config: Config) -> None:
     """Raise a ModelError for what PEFT makes of whole weights, which it does not find beside GPTQ's."""
-    if family == "gpt2":
-        # Its `_init_weights` draws a weight that packed layers do not have (transformers 5.23).
-        raise ModelError(
-            f"The weights of '{config.base_model}' are quantised by GPTQ, and Transformers does not load its architecture so.",
-            "Name the whole model in base_model; 'load_in_4bit: true' with 'adapter: qlora' quantises it as it is loaded.",
-        )
     for wanted, name, key in (
         (config.peft_use_dora, "DoRA", "peft_use_dora"),
         (takes_from_weights(config), "This start of the adapter", "peft_init_lora_weights"),
