@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ft_core.errors import MissingExtra
+from ft_core.models.fused.choose import choose_fused
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -50,6 +51,32 @@ def asked_kernels(config: Config) -> list[str]:
         "liger_glu_activation": config.liger_glu_activation,
     }
     return [key for key in KERNELS if asked[key]]
+
+
+def chosen_kernels(config: Config, model_config: Mapping[str, Any], hardware: Hardware) -> list[str]:
+    """Return the keys of the kernels that a model gets: those asked for, and where nothing is said those that are safe here.
+
+    Parameters
+    ----------
+    config
+        The run's config.
+    model_config
+        The model's ``config.json``.
+    hardware
+        What this machine has.
+    """
+    chosen = asked_kernels(config)
+    able = (
+        hardware.kind == "cuda"
+        and model_config.get("model_type") in FAMILIES
+        and not config.torch_compile
+        and importlib.util.find_spec("liger_kernel") is not None
+    )
+    open_keys = {"liger_rope": config.liger_rope, "liger_rms_norm": config.liger_rms_norm}
+    if "mlp" not in choose_fused(config, hardware)[0]:
+        open_keys["liger_glu_activation"] = config.liger_glu_activation
+    by_itself = [key for key, value in open_keys.items() if able and value is None]
+    return [key for key in KERNELS if key in (*chosen, *by_itself)]
 
 
 def asked_loss(config: Config) -> str | None:
@@ -103,7 +130,7 @@ def check_liger(config: Config, model_config: Mapping[str, Any], hardware: Hardw
 
 
 def apply_liger(model: PreTrainedModel, config: Config, hardware: Hardware) -> None:
-    """Put the kernels that a config asks for into a model.
+    """Put the kernels that a config asks for, or leaves open, into a model.
 
     The function of rotary positions is replaced in the family's whole module, as Liger does it: in every model of this
     process.
@@ -127,17 +154,21 @@ def apply_liger(model: PreTrainedModel, config: Config, hardware: Hardware) -> N
     problems = check_liger(config, model.config.to_dict(), hardware)
     if any(problem.severity == "error" for problem in problems):
         raise config.refused(problems)
-    if asked := asked_kernels(config):
+    if chosen := chosen_kernels(config, model.config.to_dict(), hardware):
         liger: Any = importlib.import_module("liger_kernel.transformers")
-        kernels = {name: key in asked for key, names in _ARGUMENTS.items() for name in names}
+        kernels = {name: key in chosen for key, names in _ARGUMENTS.items() for name in names}
         liger._apply_liger_kernel_to_instance(
             model=model, cross_entropy=False, fused_linear_cross_entropy=False, **kernels
         )
 
 
-def liger_words(config: Config) -> str:
-    """Return what of the model Liger computes, for the plan; nothing where it computes nothing."""
-    return ", ".join(KERNELS[key] for key in asked_kernels(config) if key != "liger_layer_norm")
+def liger_words(keys: Collection[str]) -> str:
+    """Return what of the model Liger computes, for the plan; nothing where it computes nothing.
+
+    >>> liger_words(["liger_rope", "liger_rms_norm"])
+    'rotary positions, RMS norms'
+    """
+    return ", ".join(KERNELS[key] for key in keys if key != "liger_layer_norm")
 
 
 def loss_words(config: Config) -> tuple[str, str]:

@@ -115,6 +115,7 @@ def estimate_memory(
     trained_tokens: float | None = None,
     recompute: int | None = None,
     fused: Collection[Part] = (),
+    liger: Collection[str] = (),
 ) -> MemoryEstimate | None:
     """Estimate what one rank takes, or return None where the model's shape is not known.
 
@@ -140,6 +141,8 @@ def estimate_memory(
         Layers that are computed again in the backward pass; by default all where the config says so, and else none.
     fused
         Layers that are computed in one step with their adapters (`ft_core.models.fused.choose`).
+    liger
+        Keys of what Liger's kernels compute (`ft_core.models.liger`).
     """
     text = text_config(model_config)
     hidden = first_number(text, "hidden_size", "n_embd", "d_model")
@@ -170,6 +173,10 @@ def estimate_memory(
     for part in fused:
         less_of_hidden, less_of_intermediate = _FUSED[part, compute_bytes]
         of_hidden, of_intermediate = of_hidden - less_of_hidden, of_intermediate - less_of_intermediate
+    if compute_bytes == 2 and "liger_rms_norm" in liger:
+        of_hidden -= 4
+    if "liger_glu_activation" in liger:
+        of_intermediate -= 2 * compute_bytes
     if heads:
         # Keys and values that several heads share are narrower.
         narrower = 1 - (first_number(text, "num_key_value_heads", "num_kv_heads") or heads) / heads

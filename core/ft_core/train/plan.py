@@ -32,7 +32,7 @@ from ft_core.models.devices import check_device
 from ft_core.models.fused.choose import choose_fused, fused_words
 from ft_core.models.hardware import Hardware, detect_hardware
 from ft_core.models.initial_adapter import takes_from_weights
-from ft_core.models.liger import check_liger, liger_words, loss_words
+from ft_core.models.liger import check_liger, chosen_kernels, liger_words, loss_words
 from ft_core.models.outline import Outline
 from ft_core.models.parameters import layer_count, local_model_config, model_folder, positions, read_outline
 from ft_core.models.precision import Precision, choose_precision
@@ -256,6 +256,7 @@ def make_plan(
     tokens = dataclasses.replace(tokens, problems=(*tokens.problems, *check_start(given, start, outline)))
     attention, attention_reason = choose_attention(config, model_config, hardware)
     fused, fused_reason = choose_fused(config, hardware)
+    liger = chosen_kernels(config, model_config, hardware)
     loss, loss_reason = loss_words(config)
     if outline is not None:
         begins = check_beginning(config, outline, quantised)
@@ -297,7 +298,7 @@ def make_plan(
         precision_reason=precision.reason,
         attention=attention,
         attention_reason=attention_reason,
-        liger=liger_words(config),
+        liger=liger_words(liger),
         loss=loss,
         loss_reason=loss_reason,
         memory=None,
@@ -335,6 +336,7 @@ def make_plan(
             length=plan.longest_row,
             trained_tokens=_trained_tokens(config, lengths, packing),
             fused=fused,
+            liger=liger,
         )
         layers = layer_count(model_config)
         recompute = choose_recompute(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ft_core.data.preference import Preferences
 from ft_core.models.fused.choose import choose_fused
+from ft_core.models.liger import chosen_kernels
 from ft_core.models.parameters import layer_count
 from ft_core.models.precision import choose_precision
 from ft_core.train.memory import MemoryEstimate, estimate_memory
@@ -142,6 +143,7 @@ def recompute_as_planned(
         length=length,
         trained_tokens=trained,
         fused=choose_fused(config, hardware)[0],
+        liger=chosen_kernels(config, model_config, hardware),
     )
     chosen = choose_recompute(
         config,

@@ -17,6 +17,7 @@ CPU = Hardware("cpu", (), 8, 16, 8)
 GPU = Hardware("cuda", (Device("H100", 80, 80, (9, 0)),), 8, 16, 8)
 LLAMA = {"model_type": "llama"}
 ALL = {"liger_rope": True, "liger_rms_norm": True, "liger_glu_activation": True}
+NONE = dict.fromkeys(ALL, False)
 WITHOUT = "remove it: the results are the same without"
 
 
@@ -97,10 +98,18 @@ def test_a_missing_package_is_a_sentence(
 @pytest.mark.parametrize(
     ("keys", "called"),
     [
-        ({}, None),
-        ({"liger_fused_linear_cross_entropy": True}, None),
-        ({"liger_rope": True}, {"rope": True, "rms_norm": False, "swiglu": False, "geglu": False}),
+        (NONE, None),
+        (NONE | {"liger_fused_linear_cross_entropy": True}, None),
+        (NONE | {"liger_rope": True}, {"rope": True, "rms_norm": False, "swiglu": False, "geglu": False}),
         (ALL, {"rope": True, "rms_norm": True, "swiglu": True, "geglu": True}),
+        # By itself; a block that is one step with its adapters has its activation in it.
+        ({}, {"rope": True, "rms_norm": True, "swiglu": True, "geglu": True}),
+        ({"adapter": "lora"}, {"rope": True, "rms_norm": True, "swiglu": False, "geglu": False}),
+        (
+            {"adapter": "lora", "lora_mlp_kernel": False, "liger_rope": False},
+            {"rope": False, "rms_norm": True, "swiglu": True, "geglu": True},
+        ),
+        ({"torch_compile": True}, None),
     ],
 )
 def test_what_liger_is_asked_to_replace(
@@ -165,4 +174,19 @@ def test_words_of_the_plan(
     keys: dict[str, Any], words: str, loss: tuple[str, str], make_config: Callable[..., Config]
 ) -> None:
     config = make_config(**keys)
-    assert (liger.liger_words(config), liger.loss_words(config)) == (words, loss)
+    assert (liger.liger_words(liger.asked_kernels(config)), liger.loss_words(config)) == (words, loss)
+
+
+@pytest.mark.parametrize(
+    ("family", "hardware", "packages"),
+    [("gpt2", GPU, ("liger_kernel",)), ("llama", CPU, ("liger_kernel",)), ("llama", GPU, ())],
+)
+def test_nothing_is_replaced_where_liger_cannot(
+    family: str,
+    hardware: Hardware,
+    packages: tuple[str, ...],
+    make_config: Callable[..., Config],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name if name in packages else None)
+    assert liger.chosen_kernels(make_config(), {"model_type": family}, hardware) == []

@@ -123,6 +123,20 @@ def test_fused_layers_keep_less(
     assert parts(make_config(), BF16, fused=fused)["activations"] == 2 * 10 * kept
 
 
+@pytest.mark.parametrize(
+    ("liger", "precision", "kept"),
+    [
+        (("liger_rms_norm", "liger_rope"), BF16, 24 * 8 + 8 * 16),
+        (("liger_glu_activation",), BF16, 28 * 8 + 4 * 16),
+        (("liger_rms_norm", "liger_glu_activation"), FP32, 32 * 8 + 8 * 16),
+    ],
+)
+def test_kernels_of_liger_keep_less(
+    liger: tuple[str, ...], precision: Precision, kept: int, make_config: Callable[..., Config]
+) -> None:
+    assert parts(make_config(), precision, liger=liger)["activations"] == 2 * 10 * kept
+
+
 def test_keys_and_values_of_shared_heads_are_narrower(make_config: Callable[..., Config]) -> None:
     estimate = estimate_memory(
         make_config(),

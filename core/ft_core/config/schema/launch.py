@@ -21,13 +21,13 @@ class LaunchKeys(Topic):
     their keys work without them. Others are refused.
     Example: ``plugins: [axolotl.integrations.liger.LigerPlugin]``."""
 
-    liger_rope: Annotated[bool, Flag()] = False
-    """Whether rotary positions are computed by Liger's kernel (https://arxiv.org/abs/2410.10989).
-    Example: ``liger_rope: true``."""
+    liger_rope: Annotated[bool | None, Flag()] = None
+    """Whether rotary positions are computed by Liger's kernel (https://arxiv.org/abs/2410.10989), with the same results.
+    Default: on an NVIDIA GPU, where liger-kernel is installed and knows the family. Example: ``liger_rope: true``."""
 
-    liger_rms_norm: Annotated[bool, Flag()] = False
+    liger_rms_norm: Annotated[bool | None, Flag()] = None
     """Whether RMS norms are computed by Liger's kernel, which needs a GPU and the package liger-kernel.
-    Example: ``liger_rms_norm: true``."""
+    Default: as for liger_rope. Example: ``liger_rms_norm: true``."""
 
     liger_rms_norm_gated: Annotated[
         bool, Flag(), Planned("remove it: Liger has no such kernel, and the results are the same")
@@ -39,9 +39,9 @@ class LaunchKeys(Topic):
     """Whether layer norms are computed by Liger's kernel. No effect: none of the families that it is used with has any.
     Example: ``liger_layer_norm: true``."""
 
-    liger_glu_activation: Annotated[bool, Flag()] = False
+    liger_glu_activation: Annotated[bool | None, Flag()] = None
     """Whether the gated activation of feed-forward layers (SwiGLU, GeGLU) is computed by Liger's kernel.
-    Example: ``liger_glu_activation: true``."""
+    Default: as for liger_rope, where lora_mlp_kernel does not compute it. Example: ``liger_glu_activation: true``."""
 
     liger_cross_entropy: Annotated[bool, Flag()] = False
     """Accepted: the loss takes less memory than by Liger's kernel anyway, because only logits of trained tokens are made.
