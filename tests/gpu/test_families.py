@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -45,10 +44,13 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def record() -> Iterator[dict[str, dict[str, Any]]]:
-    """Return what worked, by family and way, which is written down at the end."""
-    worked: dict[str, dict[str, Any]] = {}
-    yield worked
+def record() -> dict[str, dict[str, Any]]:
+    """Return what worked, by family and way."""
+    return {}
+
+
+def write_down(worked: dict[str, dict[str, Any]]) -> None:
+    """Write what worked so far, which outlives tests that are broken off."""
     if file := os.environ.get("FT_TEST_RECORD"):
         versions = {}
         for package in PACKAGES:
@@ -91,3 +93,4 @@ def test_it_trains(
         "packed": config.sample_packing,
         "losses": [round(loss, 4) for loss in seen.losses],
     }
+    write_down(record)
