@@ -82,11 +82,17 @@ class Case:
 
 CASES = {
     "1B": [
-        *(Case("1B", 4, paths) for paths in ("before", "logits", "both", "fused", "norms", "compiled", "all")),
+        *(
+            Case("1B", 4, paths)
+            for paths in ("before", "logits", "both", "fused", "norms", "compiled", "all")
+        ),
         *(Case("1B", 4, paths, trained=0.3) for paths in ("before", "both")),
     ],
     "8B": [
-        *(Case("8B", 2, paths, recompute=1.0) for paths in ("before", "logits", "both", "fused", "norms", "compiled")),
+        *(
+            Case("8B", 2, paths, recompute=1.0)
+            for paths in ("before", "logits", "both", "fused", "norms", "compiled")
+        ),
         *(Case("8B", 2, paths) for paths in ("both", "fused", "norms", "compiled", "all")),
         Case("8B", 2, "norms", recompute=0.5),
     ],
@@ -149,7 +155,12 @@ def adapted_model(case: Case, attention: str, device: torch.device) -> Any:
         from liger_kernel.transformers import _apply_liger_kernel_to_instance
 
         _apply_liger_kernel_to_instance(
-            base, rope=True, rms_norm=True, swiglu=False, cross_entropy=False, fused_linear_cross_entropy=False
+            base,
+            rope=True,
+            rms_norm=True,
+            swiglu=False,
+            cross_entropy=False,
+            fused_linear_cross_entropy=False,
         )
     if case.paths in ("compiled", "all"):
         for layer in base.model.layers:

@@ -385,8 +385,10 @@ def _outline(config: Config, *, exact: bool, on_wait: Callable[[str], None] | No
         return known
     headers = read_outline(config.base_model, config.revision_of_model)
     # Names and sizes in the files are those of the model without overrides.
-    if not exact and not overrides_of(config) and (
-        headers is None or not (check_adapter(config, headers) or check_unfrozen(config, headers))
+    if (
+        not exact
+        and not overrides_of(config)
+        and (headers is None or not (check_adapter(config, headers) or check_unfrozen(config, headers)))
     ):
         return headers
     if on_wait is not None:
