@@ -8,7 +8,9 @@ also trains adapters on the head. Importing this module imports neither torch no
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import importlib.util
+import re
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +37,7 @@ FAMILIES = (
 )  # fmt: skip
 """Families whose norms, positions and activations Liger computes as they do; none of them has layer norms."""
 
+_TRIED = (0, 8)
 _ARGUMENTS = {
     "liger_rope": ("rope",),
     "liger_rms_norm": ("rms_norm",),
@@ -70,13 +73,22 @@ def chosen_kernels(config: Config, model_config: Mapping[str, Any], hardware: Ha
         hardware.kind == "cuda"
         and model_config.get("model_type") in FAMILIES
         and not config.torch_compile
-        and importlib.util.find_spec("liger_kernel") is not None
+        and _is_tried()
     )
     open_keys = {"liger_rope": config.liger_rope, "liger_rms_norm": config.liger_rms_norm}
     if "mlp" not in choose_fused(config, hardware)[0]:
         open_keys["liger_glu_activation"] = config.liger_glu_activation
     by_itself = [key for key, value in open_keys.items() if able and value is None]
     return [key for key in KERNELS if key in (*chosen, *by_itself)]
+
+
+def _is_tried() -> bool:
+    """Say whether a Liger is installed whose kernels were compared with every family's own (tests/gpu/test_liger.py)."""
+    try:
+        version = importlib.metadata.version("liger-kernel")
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:2]) >= _TRIED
 
 
 def asked_loss(config: Config) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import types
 from collections.abc import Callable
 from typing import Any
@@ -24,6 +25,7 @@ WITHOUT = "remove it: the results are the same without"
 @pytest.fixture
 def installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "0.8.5")
 
 
 @pytest.mark.parametrize(
@@ -178,15 +180,28 @@ def test_words_of_the_plan(
 
 
 @pytest.mark.parametrize(
-    ("family", "hardware", "packages"),
-    [("gpt2", GPU, ("liger_kernel",)), ("llama", CPU, ("liger_kernel",)), ("llama", GPU, ())],
+    ("family", "hardware", "version", "chosen"),
+    [
+        ("llama", GPU, "0.8.0", list(ALL)),
+        ("llama", GPU, "0.10.1", list(ALL)),
+        ("llama", GPU, "0.7.9", []),
+        ("llama", GPU, "", []),
+        ("gpt2", GPU, "0.8.5", []),
+        ("llama", CPU, "0.8.5", []),
+    ],
 )
-def test_nothing_is_replaced_where_liger_cannot(
+def test_unasked_it_computes_only_what_was_tried(
     family: str,
     hardware: Hardware,
-    packages: tuple[str, ...],
+    version: str,
+    chosen: list[str],
     make_config: Callable[..., Config],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: name if name in packages else None)
-    assert liger.chosen_kernels(make_config(), {"model_type": family}, hardware) == []
+    def installed(name: str) -> str:
+        if not version:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return version
+
+    monkeypatch.setattr("importlib.metadata.version", installed)
+    assert liger.chosen_kernels(make_config(), {"model_type": family}, hardware) == chosen
