@@ -396,6 +396,13 @@ def test_other_values_are_another_generation_that_is_counted_anew(
     assert page.of("progress")[-1]["jobs"]["scan"]["state"] == "done"
 
 
+def lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def test_closing_ends_the_processes_and_refuses_what_comes_later(
     opened: Callable[[str], Page], yaml: str, rows: Path
 ) -> None:
@@ -406,7 +413,7 @@ def test_closing_ends_the_processes_and_refuses_what_comes_later(
     until(lambda: set(psutil.Process().children(recursive=True)) - before)
     started = set(psutil.Process().children(recursive=True)) - before
     page.view.comm.receive({"type": "close"})
-    until(lambda: not any(process.is_running() and process.status() != "zombie" for process in started))
+    until(lambda: not any(map(lives, started)))
     assert page.of("state")[-1]["message"] == "This inspector is closed."
     reply, _ = page.ask("sample", place=0, sample=0)
     assert (reply["message"], reply["fix"]) == ("This inspector is closed.", "Run the cell again to open it.")

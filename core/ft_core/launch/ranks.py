@@ -24,6 +24,9 @@ from ft_core.train.rank_failures import as_error, first_failure
 STOPS = (signal.SIGTERM, signal.SIGINT)
 """Signals that ask a run to stop."""
 
+# A shell that becomes the command behind it, in which both are ignored.
+_HEARING_NO_STOP = ("sh", "-c", 'trap "" TERM INT; exec "$@"', "sh")
+
 
 def torchrun_command(directory: Path, ranks: int) -> list[str]:
     """Return the command that starts `ranks` ranks on this machine, meeting at a free port."""
@@ -43,12 +46,6 @@ def _chooses_signals() -> bool:
     return "--signals-to-handle" in source.read_text(encoding="utf-8")
 
 
-def _hear_no_stop() -> None:
-    """Let the process that is about to begin ignore the signals that ask a run to stop."""
-    for kind in STOPS:
-        signal.signal(kind, signal.SIG_IGN)
-
-
 def main(directory: Path, ranks: int) -> int:
     """Run the ranks to their end, and make sure that the run has one; return the exit status."""
     terminated = False
@@ -62,7 +59,7 @@ def main(directory: Path, ranks: int) -> int:
     before = {kind: signal.signal(kind, stop) for kind in STOPS}
     try:
         status = subprocess.call(
-            torchrun_command(directory, ranks), stdin=subprocess.DEVNULL, preexec_fn=_hear_no_stop
+            [*_HEARING_NO_STOP, *torchrun_command(directory, ranks)], stdin=subprocess.DEVNULL
         )
     finally:
         for kind, handler in before.items():

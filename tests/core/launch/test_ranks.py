@@ -104,16 +104,12 @@ def test_a_signal_to_every_process_of_a_job_is_a_stop(
 
 
 def test_torchrun_does_not_hear_what_stops_a_run(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = "import signal; print([signal.getsignal(kind).name for kind in (signal.SIGTERM, signal.SIGINT)])"
-    said: list[str] = []
-
-    def call(_command: list[str], *, preexec_fn: Callable[[], None], **_: Any) -> int:
-        child = subprocess.Popen(
-            [sys.executable, "-c", asked], preexec_fn=preexec_fn, stdout=subprocess.PIPE, text=True
-        )
-        said.append(child.communicate()[0])
-        return 0
-
-    monkeypatch.setattr(subprocess, "call", call)
+    said = run.directory / "said.txt"
+    asked = (
+        "import pathlib, signal\n"
+        "heard = [signal.getsignal(kind).name for kind in (signal.SIGTERM, signal.SIGINT)]\n"
+        f"pathlib.Path({str(said)!r}).write_text(' '.join(heard))"
+    )
+    monkeypatch.setattr(ranks, "torchrun_command", lambda *_: [sys.executable, "-c", asked])
     assert ranks.main(run.directory, 2) == 0
-    assert said == ["['SIG_IGN', 'SIG_IGN']\n"]
+    assert said.read_text() == "SIG_IGN SIG_IGN"
