@@ -54,7 +54,9 @@ def _points(notebook: Notebook) -> int:
 def _await_points(notebook: Notebook, more_than: int, timeout: float = 60) -> int:
     deadline = time.monotonic() + timeout
     while (points := _points(notebook)) <= more_than:
-        assert time.monotonic() < deadline, f"the chart has {points} points after {timeout} s"
+        if time.monotonic() > deadline:
+            shown = notebook.page.locator(".jp-OutputArea-output").all_inner_texts()
+            raise AssertionError(f"the chart has {points} points after {timeout} s; the page shows {shown}")
         notebook.page.wait_for_timeout(100)
     return points
 
