@@ -2,7 +2,7 @@
  * Plugin: the still picture of a widget in a notebook that is opened when its kernel has ended.
  *
  * A saved output of ours holds the widget's id and, beside it, a picture as HTML. JupyterLab asks the widget manager for the
- * id alone, and says that there is no such model where the kernel is gone (jupyter-widgets/ipywidgets#3283). The picture
+ * id alone, and says that there is no such model where the kernel is gone (jupyter-widgets/ipywidgets#3773). The picture
  * takes the place of those words.
  */
 
