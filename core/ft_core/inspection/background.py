@@ -40,6 +40,7 @@ MOST = 16
 WORTH = 8
 """Batches that a further process is started for: to start one takes about as long as to tokenize so many."""
 
+_ENDED = "A process that goes through the rows was ended from outside."
 _START = (
     "import signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); sys.path[:] = {path!r}; "
     "from ft_core.inspection.background_process import main; main({descriptor})"
@@ -110,6 +111,8 @@ class Pass:
                 self._follow(connections)
         except FtError as error:
             self._end("failed", str(error))
+        except BrokenPipeError:
+            self._end("failed", _ENDED)  # before it was given its share
         except OSError as error:
             self._end("failed", f"The pass cannot be started: {error}.")
 
@@ -145,7 +148,7 @@ class Pass:
                     given: Frame | FtError | None = connection.recv()
                 except (EOFError, ConnectionResetError):
                     if self.job.state == "running":
-                        self._end("failed", "A process that goes through the rows was ended from outside.")
+                        self._end("failed", _ENDED)
                     return
                 if given is None:
                     open_ones.discard(connection)

@@ -151,6 +151,20 @@ def test_a_process_that_is_killed_fails_the_pass_and_says_so(config: Config) -> 
     )
 
 
+def test_a_process_that_is_killed_before_it_has_anything_to_do(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr("ft_core.inspection.background.Share", broken)
+    job = Pass("scan", config, 602, lambda _, __: None).wait(20)
+    assert (job.state, job.message) == (
+        "failed",
+        "A process that goes through the rows was ended from outside.",
+    )
+
+
 def test_a_model_that_is_not_there_fails_the_pass_with_the_reason(tmp_path: Path) -> None:
     path = write_rows(tmp_path / "rows.jsonl", ROWS[:3])
     (tmp_path / "empty").mkdir()
