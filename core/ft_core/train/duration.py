@@ -27,7 +27,7 @@ import yaml
 from ft_core.errors import FtError
 from ft_core.models.hardware import Hardware
 from ft_core.models.outline import Outline
-from ft_core.models.parameters import first_number, text_config
+from ft_core.models.parameters import first_number, layer_count, text_config
 from ft_core.models.precision import Precision
 from ft_core.runs import Run, find_runs
 from ft_core.runs.events import last_event, read_events
@@ -166,7 +166,7 @@ def estimate_duration(
     forward = _forward_operations(outline, model_config, length)
     per_token = _training_operations(config, forward, trainable, recomputed)
     ranks = world_size if hardware.devices else 1  # ranks on the CPU share its cores
-    layers = first_number(text_config(model_config), "num_hidden_layers", "n_layer", "n_layers")
+    layers = layer_count(model_config)
     fixed = work.steps * config.gradient_accumulation_steps * layers * _MICRO_BATCH_SECONDS[hardware.kind]
     busy = (work.padded * per_token + work.eval_tokens * forward) / (rate * ranks)
     return Duration(start + fixed + busy, ROUGH.get(hardware.kind, UNMEASURED))
@@ -200,7 +200,7 @@ def _forward_operations(outline: Outline, model_config: Mapping[str, Any], lengt
     many = first_number(text, "num_local_experts", "num_experts", "n_routed_experts")
     chosen = first_number(text, "num_experts_per_tok", "moe_top_k", "num_experts_per_token") or 2
     idle = experts * (1 - chosen / many) if many else 0
-    layers = first_number(text, "num_hidden_layers", "n_layer", "n_layers")
+    layers = layer_count(model_config)
     width = first_number(text, "hidden_size", "n_embd", "d_model")
     return 2 * (outline.total - embeddings - idle) + 4 * layers * width * length
 

@@ -125,9 +125,9 @@ def recompute_as_planned(
     trainable = count_parameters(model, trainable=True)
     frozen = [weight for weight in model.parameters() if not weight.requires_grad]
     length = trained = None
-    if not (isinstance(samples, Preferences) or config.streaming or config.sample_packing):
-        length = None if config.pad_to_sequence_len else int(samples.train.lengths.max())
     if not (isinstance(samples, Preferences) or config.streaming):
+        if not (config.sample_packing or config.pad_to_sequence_len):
+            length = int(samples.train.lengths.max())
         share = float(samples.train.trained.sum()) / max(1, int(samples.train.lengths.sum()))
         trained = share * config.micro_batch_size * (length or config.sequence_len)
     estimate = partial(

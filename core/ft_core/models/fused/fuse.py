@@ -157,19 +157,12 @@ def _adapted(module: torch.nn.Module) -> _Layer | None:
     from peft.tuners.lora import LoraLayer
 
     if not isinstance(module, LoraLayer):
-        return (
-            _Layer(module, None, Adapted(Frozen(module), None), module.forward)
-            if _is_frozen(module)
-            else None
-        )
+        if not _is_frozen(module):
+            return None
+        return _Layer(module, None, Adapted(Frozen(module), None), module.forward)
     layer: Any = module
     names = list(layer.lora_A)
-    if (
-        len(names) != 1
-        or not _is_frozen(layer.base_layer)
-        or layer.fan_in_fan_out
-        or not hasattr(layer, "forward")
-    ):
+    if len(names) != 1 or not _is_frozen(layer.base_layer) or layer.fan_in_fan_out:
         return None
     [name] = names
     plain = (
@@ -178,11 +171,9 @@ def _adapted(module: torch.nn.Module) -> _Layer | None:
         and layer.lora_A[name].bias is None
         and layer.lora_B[name].bias is None
     )
-    return (
-        _Layer(layer, name, Adapted(Frozen(layer.base_layer), layer.scaling[name]), layer.forward)
-        if plain
-        else None
-    )
+    if not plain:
+        return None
+    return _Layer(layer, name, Adapted(Frozen(layer.base_layer), layer.scaling[name]), layer.forward)
 
 
 def _is_frozen(module: torch.nn.Module) -> bool:
